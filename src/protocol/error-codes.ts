@@ -1,0 +1,120 @@
+// The closed list of error codes: they travel in reports and in problem details, and a code is never given a new
+// meaning. Each says who raises it, whether it is tried again, and what the operator does (docs/protocol.md §10).
+
+export const ERROR_CODES = {
+	// Talking to the server
+	"network-unavailable":
+		"Device: no network or no connection to the server. Tried again with back-off, for ever. Operator: look at the device's network and the server's address.",
+	"network-timeout":
+		"Device: a wait on the server ran out (connect, silence, or the whole request). Tried again with back-off. Operator: look at the link and the server's load.",
+	"http-malformed":
+		"Device: the answer is not HTTP/1.1 within the limits of docs/protocol.md §3. Tried again with back-off; the connection is dropped. Operator: something else answers at the server's address (a captive portal, a proxy).",
+	"http-status":
+		"Device: the server answered with a status outside the protocol. 429 and 5xx are tried again with back-off, and so are the others. Operator: read the server's log at that time.",
+	"answer-malformed":
+		"Device: a JSON answer was malformed, too long, too deep, or had a field outside its limits. Tried again with back-off. Operator: server and firmware speak different versions of the protocol.",
+	"answer-unauthenticated":
+		"Device: the answer's MAC is missing or wrong: a forged or replayed manifest, order or acknowledgement. Security event; the answer is dropped, tried again with back-off. Operator: the device key differs between device and server, or somebody answers in the server's place.",
+	"auth-missing":
+		"Server: no credential in the request. Not tried again by itself. Operator: give a token, or provision the device.",
+	"auth-failed":
+		"Server: unknown device or credential, or a wrong MAC. Security event. The device tries again with back-off. Operator: provision the device again, or look for an intruder.",
+	"nonce-stale":
+		"Server: the request's nonce is not above the last one accepted. The authenticated answer carries the next one; the device takes it and asks again once. Security event when it repeats.",
+	// What is offered
+	"signature-invalid":
+		"Device and server: the release statement has no valid signature of a trusted release key. Security event; nothing is erased, the release is not tried again until the server offers another statement. Operator: sign with the key that the device trusts.",
+	"statement-malformed":
+		"Device and server: the release statement is not a well-formed JWS, or a field is outside its limits. As signature-invalid.",
+	"manifest-mismatch":
+		"Device and server: version, size or hash beside the release statement differ from what was signed. Security event; nothing is erased. Operator: publish the release again.",
+	"device-type-mismatch":
+		"Device and server: the release is for another device type. Nothing is erased. Operator: publish it for the right type.",
+	"chip-mismatch":
+		"Device and server: the release or the image is for another chip. Nothing is activated. Operator: build for the device's chip.",
+	"version-not-newer":
+		"Device and server: the version is not above the running one (semantic version order). Nothing is erased. Operator: raise the version.",
+	"version-too-old":
+		"Device: the running version is below the release's min_current_version. Nothing is erased. Operator: publish a release in between.",
+	"security-downgrade":
+		"Device: the release's security_version is below the one this device has reached. Security event; nothing is erased. Operator: build with the current security_version.",
+	"image-too-large":
+		"Device and server: the image does not fit the slot or the limit. Nothing is erased. Operator: make the image smaller or the slots larger (by cable).",
+	"release-known-bad":
+		"Device: this release was rolled back here before. Not installed until the operator signs a newer statement for it. Operator: fix it, or sign it anew.",
+	"release-unknown":
+		"Server: no such release, or it is no longer offered. The device polls again. Operator: nothing, if it was withdrawn on purpose.",
+	// The download
+	"chunk-malformed":
+		"Device: a chunk frame has the wrong length, or the body ended early or went on too long. The chunk is fetched again, a bounded number of times. Operator: look for a proxy that alters answers.",
+	"chunk-mac-mismatch":
+		"Device: a chunk's MAC is wrong: tampered, moved, or borrowed. Security event; nothing of it is written, it is fetched again, a bounded number of times. Operator: somebody alters the traffic, or the device key differs.",
+	"download-stalled":
+		"Device: the bound on tries of one download was reached. The download goes on from the last good chunk at a later poll. Operator: look at the link.",
+	// The image in flash
+	"hash-mismatch":
+		"Device and server: SHA-256 of the image differs from the signed one (read back from flash on the device). Security event; never activated; the download starts again, a bounded number of times.",
+	"image-invalid":
+		"Device and server: not a valid ESP32 image (magic, segments, checksum, appended hash, description). Never activated; the release is remembered as bad. Operator: upload the right file (the application's .bin).",
+	"flash-failed":
+		"Device: an erase, program or read of the flash failed. The download starts again at a later poll, a bounded number of times. Operator: replace the device when it repeats.",
+	"storage-failed":
+		"Device: key-value storage refused a write (full or worn). The update is put off and tried at a later poll; the running firmware goes on. Operator: erase the nvs partition when it repeats.",
+	"activate-failed":
+		"Device: the boot partition could not be set. The old firmware runs on; tried again at a later poll.",
+	"device-failed":
+		"Device: a fault in the update code itself that none of the other codes describes. The update is given up for now and tried at a later poll with back-off. Operator: send the serial log to the developers.",
+	// Trial and rollback
+	"boot-crashed":
+		"Device: the new firmware crashed, was reset by a watchdog, or restarted before it was confirmed, on all its trial boots. Rolled back, the release is remembered as bad. Operator: fix the release.",
+	"boot-unconfirmed":
+		"Device: the new firmware ran, but was not stable, did not pass its checks, or did not reach the server before the deadline. Rolled back, remembered as bad. Operator: read the device's last report.",
+	"rollback-requested":
+		"Device: the operator asked for the rollback. The release is remembered and not installed again until signed anew.",
+	"rollback-impossible":
+		"Device: there is no other valid slot to go back to. The running firmware goes on. Operator: publish a newer release.",
+	"bootloader-without-rollback":
+		"Device: the bootloader lacks rollback support, so a crashing release would not be undone. Reported at start; updates are refused. Operator: flash the bootloader by cable.",
+	// Operator's side
+	"request-malformed":
+		"Server: a body, query or header is malformed or outside its limits; the detail says which. Not tried again by itself.",
+	"upload-too-large": "Server: the upload exceeds the limit. Nothing is kept. Operator: check the file.",
+	"release-exists":
+		"Server: this version exists already for this device type with other content. Nothing is changed. Operator: raise the version.",
+	"device-unknown": "Server: no such device. Operator: provision it first.",
+	"not-found": "Server: no such resource.",
+	"too-many-requests": "Server: too many at once. Tried again after Retry-After.",
+	"server-failed":
+		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
+	"server-unavailable": "Server: stopping, or its storage is out of reach. Tried again with back-off.",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export function isErrorCode(text: string): text is ErrorCode {
+	return Object.hasOwn(ERROR_CODES, text);
+}
+
+/** The one error class: `code` says what happened, `message` adds what was seen, `cause` keeps the original. */
+export class FotaError extends Error {
+	// A class field: Error.prototype.name is frozen on XS, so an assignment would throw.
+	override readonly name = "FotaError";
+	readonly code: ErrorCode;
+
+	constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+		super(message, options);
+		this.code = code;
+	}
+}
+
+/** Codes that are a security event on the side that raises them. */
+export const SECURITY_CODES: readonly ErrorCode[] = [
+	"answer-unauthenticated",
+	"auth-failed",
+	"signature-invalid",
+	"statement-malformed",
+	"manifest-mismatch",
+	"security-downgrade",
+	"chunk-mac-mismatch",
+	"hash-mismatch",
+];

@@ -1,0 +1,10 @@
+// The part of Moddable's timer that is used. Source: Moddable SDK 8.2.3, modules/base/timer/timer.js.
+
+declare module "timer" {
+	export default class Timer {
+		private constructor();
+		/** Without `repeatMs` it fires once. */
+		static set(callback: (timer: Timer) => void, delayMs?: number, repeatMs?: number): Timer;
+		static clear(timer: Timer | undefined): void;
+	}
+}
