@@ -1,0 +1,265 @@
+// What the bootloader makes of boot records in every state, whole and torn: the table found on a real bootloader, and
+// what its source says about the rest. Each row is a flash file made by hand, booted once by the real simulator, with
+// the trial counter's constructor at work.
+import { afterAll, describe, expect, test } from "vitest";
+import { buildEspImage } from "../../cli/image/esp-image-builder.js";
+import { partitionBytes } from "../../cli/image/flash-image.js";
+import { parsePartitionsCsv } from "../../cli/image/partition-table.js";
+import { makeRecord, putRecords, type RecordFields, readRecord, STATE } from "../native/boot-record.js";
+import { ModuleDevice, makeFlash, PARTITIONS } from "../native/xs-device.js";
+
+const device = new ModuleDevice(`
+	import { FotaFlash } from "native/fota-flash";
+	export default function (print) {
+		const flash = new FotaFlash();
+		print(flash.label(flash.running()) + (flash.isOnTrial() ? " on trial" : ""));
+	}
+`);
+afterAll(() => device.close());
+
+const good = device.image;
+const damaged = good.slice();
+damaged[1000] = (damaged[1000] ?? 0) ^ 0x10;
+const foreign = buildEspImage({
+	chip: "esp32c3",
+	version: "1.0.0",
+	projectName: "native-test",
+	payload: new Uint8Array(500),
+});
+const WITH_FACTORY = parsePartitionsCsv(`
+	nvs, data, nvs, 0x9000, 0x4000
+	otadata, data, ota, 0xd000, 0x2000
+	factory, app, factory, 0x10000, 0x40000
+	ota_0, app, ota_0, 0x50000, 0x40000
+	ota_1, app, ota_1, 0x90000, 0x40000
+`);
+
+interface Row {
+	readonly title: string;
+	readonly records: readonly (RecordFields | Uint8Array | undefined)[];
+	/** Default: good images in ota_0 and ota_1. */
+	readonly images?: Readonly<Record<string, Uint8Array>>;
+	readonly partitions?: typeof PARTITIONS;
+	readonly boots: string;
+	/** States of the two records afterwards; undefined: none. */
+	readonly states: readonly (number | undefined)[];
+	/** boots and powerBoots counted in the second record. */
+	readonly counted?: readonly [number, number];
+}
+
+const OLD: RecordFields = { sequence: 1, state: STATE.valid };
+const { pending, valid, invalid, aborted } = STATE;
+
+function torn(fields: RecordFields, wholeBytes: number): Uint8Array {
+	return makeRecord(fields).fill(0xff, wholeBytes);
+}
+
+const rows: readonly Row[] = [
+	{
+		title: "no record at all boots ota_0 and gives it one",
+		records: [],
+		boots: "ota_0",
+		states: [valid, undefined],
+	},
+	{
+		title: "no record and a damaged ota_0 boots ota_1 and gives it one",
+		records: [],
+		images: { ota_0: damaged, ota_1: good },
+		boots: "ota_1",
+		states: [valid, undefined],
+	},
+	{
+		title: "a new record puts its image on trial, counted and re-armed",
+		records: [OLD, { sequence: 2, state: STATE.new }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 0],
+	},
+	{
+		title: "a second start after power-on is excused",
+		records: [OLD, { sequence: 2, state: STATE.new, boots: 1 }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 1],
+	},
+	{
+		title: "after eight excused starts power-on counts like any other",
+		records: [OLD, { sequence: 2, state: STATE.new, boots: 1, powerBoots: 8 }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [2, 8],
+	},
+	{
+		title: "the third counted start is not re-armed",
+		records: [OLD, { sequence: 2, state: STATE.new, boots: 2, powerBoots: 8 }],
+		boots: "ota_1 on trial",
+		states: [valid, pending],
+		counted: [3, 8],
+	},
+	{
+		title: "a spent counter that was never counted down gives one start",
+		records: [OLD, { sequence: 2, state: STATE.new, boots: 32, powerBoots: 32 }],
+		boots: "ota_1 on trial",
+		states: [valid, pending],
+	},
+	{ title: "new record erased: old", records: [OLD, undefined], boots: "ota_0", states: [valid, undefined] },
+	{
+		title: "new record with the sequence number alone: old",
+		records: [OLD, torn({ sequence: 2, state: STATE.new }, 4)],
+		boots: "ota_0",
+		states: [valid, undefined],
+	},
+	{
+		title: "new record without its CRC: old",
+		records: [OLD, torn({ sequence: 2, state: STATE.new }, 28)],
+		boots: "ota_0",
+		states: [valid, undefined],
+	},
+	{
+		title: "new record all zero: old",
+		records: [OLD, new Uint8Array(32)],
+		boots: "ota_0",
+		states: [valid, undefined],
+	},
+	{
+		title: "cut between count and re-arm: old, the trial is over",
+		records: [OLD, { sequence: 2, state: pending, boots: 1 }],
+		boots: "ota_0",
+		states: [valid, aborted],
+		counted: [1, 0],
+	},
+	{
+		title: "new record of a damaged image: old",
+		records: [OLD, { sequence: 2, state: STATE.new }],
+		images: { ota_0: good, ota_1: damaged },
+		boots: "ota_0",
+		states: [valid, pending],
+		counted: [0, 0],
+	},
+	{
+		title: "new record of an image for another chip: old",
+		records: [OLD, { sequence: 2, state: STATE.new }],
+		images: { ota_0: good, ota_1: foreign },
+		boots: "ota_0",
+		states: [valid, pending],
+	},
+	{
+		title: "a record of undefined state boots without limit",
+		records: [OLD, { sequence: 2, state: STATE.undefined }],
+		boots: "ota_1",
+		states: [valid, STATE.undefined],
+	},
+	{
+		title: "a state that nobody writes is taken for a trial",
+		records: [OLD, { sequence: 2, state: 0x40000009 }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 0],
+	},
+	{
+		title: "an invalid record is passed over",
+		records: [OLD, { sequence: 2, state: invalid }],
+		boots: "ota_0",
+		states: [valid, invalid],
+	},
+	{
+		title: "an aborted record is passed over",
+		records: [OLD, { sequence: 2, state: aborted }],
+		boots: "ota_0",
+		states: [valid, aborted],
+	},
+	{
+		title: "two given-up records boot ota_0, unchanged",
+		records: [
+			{ sequence: 1, state: aborted },
+			{ sequence: 2, state: invalid },
+		],
+		boots: "ota_0",
+		states: [aborted, invalid],
+	},
+	{
+		title: "two records with wrong CRC boot ota_0, unchanged",
+		records: [
+			{ sequence: 1, state: valid, crc: 5 },
+			{ sequence: 2, state: valid, crc: 6 },
+		],
+		boots: "ota_0",
+		states: [undefined, undefined],
+	},
+	{
+		title: "the higher sequence number counts, whichever sector it is in",
+		records: [
+			{ sequence: 4, state: valid },
+			{ sequence: 3, state: valid },
+		],
+		boots: "ota_1",
+		states: [valid, valid],
+	},
+	{
+		title: "with factory and no record: factory",
+		records: [],
+		images: { factory: good, ota_0: good, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "factory",
+		states: [undefined, undefined],
+	},
+	{
+		title: "with factory and two given-up records: factory",
+		records: [
+			{ sequence: 1, state: aborted },
+			{ sequence: 2, state: invalid },
+		],
+		images: { factory: good, ota_0: good, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "factory",
+		states: [aborted, invalid],
+	},
+	{
+		title: "with factory and a damaged chosen slot: downwards to factory, not to the good slot above",
+		records: [{ sequence: 1, state: valid }, undefined],
+		images: { factory: good, ota_0: damaged, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "factory",
+		states: [valid, undefined],
+	},
+];
+
+describe("the bootloader, given", () => {
+	test.each(rows)("$title", async (row) => {
+		const flash = makeFlash(row.images ?? { ota_0: good, ota_1: good }, row.partitions ?? PARTITIONS);
+		putRecords(
+			flash,
+			row.records.map((record) => (record && "sequence" in record ? makeRecord(record) : record)),
+		);
+		device.flash = flash;
+		const { lines } = await device.run();
+		const after = device.flash;
+		const found = [readRecord(after, 0), readRecord(after, 1)];
+		expect(lines).toEqual([row.boots]);
+		expect(found.map((record) => record?.state)).toEqual(row.states);
+		if (row.counted) expect([found[1]?.boots, found[1]?.powerBoots]).toEqual(row.counted);
+	});
+
+	test("a partition table whose MD5 is wrong boots nothing", async () => {
+		const flash = makeFlash({ ota_0: good });
+		flash[0x8000 + 4] = (flash[0x8000 + 4] ?? 0) ^ 1;
+		device.flash = flash;
+		expect(await device.run("--boots", "1")).toMatchObject({ code: 4, lines: [] });
+	});
+
+	test("damaged images everywhere boot nothing", async () => {
+		device.flash = makeFlash({ ota_0: damaged, ota_1: foreign });
+		expect(await device.run("--boots", "1")).toMatchObject({ code: 4, lines: [] });
+	});
+
+	test("an image cut off at any of its parts is not booted", async () => {
+		const flash = makeFlash({ ota_0: good, ota_1: good });
+		putRecords(flash, [makeRecord(OLD), makeRecord({ sequence: 2, state: STATE.new })]);
+		for (const length of [0, 23, 32, 300, good.length - 33, good.length - 1]) {
+			const cut = flash.slice();
+			partitionBytes(cut, "ota_1").fill(0xff, length);
+			device.flash = cut;
+			expect((await device.run()).lines, `cut to ${length} bytes`).toEqual(["ota_0"]);
+		}
+	});
+});

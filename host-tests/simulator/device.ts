@@ -1,0 +1,90 @@
+// A throw-away simulated device for the tests of the simulator itself: JavaScript modules become an image in a small
+// flash, which xs-fota-sim runs. Called by the tests beside it. It knows nothing of the firmware under src/.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildEspImage } from "../../cli/image/esp-image-builder.js";
+import { smallPartitions } from "../../cli/image/flash-image.js";
+import { encodePartitionTable, TABLE_OFFSET } from "../../cli/image/partition-table.js";
+import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+
+const SLOT_BYTES = 0x40000;
+const VARIANT = process.env.XS_FOTA_SIM_VARIANT ?? "asan";
+export const SIMULATOR = join(PROJECT_ROOT, "build", "simulator", VARIANT, "xs-fota-sim");
+
+export interface DeviceRun {
+	readonly code: number;
+	/** The serial line, whole. */
+	readonly serial: string;
+	/** Standard error of the simulator. */
+	readonly said: string;
+	// biome-ignore lint/suspicious/noExplicitAny: the statistics are described in docs/simulator.md
+	readonly stats: any;
+}
+
+/** A flash file with these modules in ota_0; close() removes it. */
+export class Device {
+	readonly folder = mkdtempSync(join(tmpdir(), "xs-fota-sim-"));
+	readonly flash = join(this.folder, "flash.bin");
+
+	/** `modules`: specifier to source. The entry is "main". */
+	constructor(modules: Readonly<Record<string, string>>) {
+		const payload = this.compile(modules);
+		const flash = new Uint8Array(0x20000 + 2 * SLOT_BYTES).fill(0xff);
+		flash.set(encodePartitionTable(smallPartitions(SLOT_BYTES)), TABLE_OFFSET);
+		flash.set(this.image(payload), 0x20000);
+		writeFileSync(this.flash, flash);
+	}
+
+	compile(modules: Readonly<Record<string, string>>): Uint8Array {
+		const pairs = Object.entries(modules).map(([specifier, source], index) => {
+			const path = join(this.folder, `module-${index}.js`);
+			writeFileSync(path, source);
+			return `${specifier}=${path}`;
+		});
+		const output = join(this.folder, "payload.xsfa");
+		execFileSync(SIMULATOR, ["compile", "--output", output, "--entry", "main", ...pairs]);
+		return readFileSync(output);
+	}
+
+	image(payload: Uint8Array): Uint8Array {
+		return buildEspImage({ chip: "esp32", version: "1.0.0", projectName: "test", payload });
+	}
+
+	run(...options: readonly string[]): Promise<DeviceRun> {
+		const stats = join(this.folder, "stats.json");
+		const args = ["run", "--flash", this.flash, "--stats", stats, "--seed", "1", ...options];
+		return new Promise((resolve) => {
+			execFile(SIMULATOR, args, { timeout: 60_000 }, (error, serial, said) => {
+				const code = error ? Number(error.code ?? -1) : 0;
+				resolve({ code, serial, said, stats: readStats(stats) });
+			});
+		});
+	}
+
+	close(): void {
+		rmSync(this.folder, { recursive: true, force: true });
+	}
+}
+
+function readStats(path: string): unknown {
+	try {
+		return JSON.parse(readFileSync(path, "utf8"));
+	} catch {
+		return undefined; // the run ended before it wrote any
+	}
+}
+
+/** One device, one run, nothing left behind. */
+export async function runModules(
+	modules: Readonly<Record<string, string>>,
+	...options: readonly string[]
+): Promise<DeviceRun> {
+	const device = new Device(modules);
+	try {
+		return await device.run(...options);
+	} finally {
+		device.close();
+	}
+}

@@ -1,0 +1,19 @@
+/* The state of the network the device is in: outages, and whether its link is modelled. */
+#include "chip.h"
+#include "sim-socket.h"
+
+bool sim_link_is_modelled(void)
+{
+	return chip->options.link_rate > 0 || chip->options.link_rtt_us > 0;
+}
+
+bool sim_network_is_down(void)
+{
+	uint64_t now = chip_clock_us();
+	for (uint32_t i = 0; i < chip->options.outage_count; i++) {
+		const struct chip_outage *outage = &chip->options.outage[i];
+		if (now >= outage->from_us && now < outage->to_us)
+			return true;
+	}
+	return false;
+}
