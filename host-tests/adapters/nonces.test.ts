@@ -1,0 +1,131 @@
+// No nonce twice and none below an earlier one, whatever happens to power and storage, at few writes.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NONCE_BLOCK_COUNT, NONCE_NAME, NONCE_TAKEN_MAX, Nonces } from "../../src/adapters/nonces.js";
+import { MemoryTexts } from "../fakes/memory-texts.js";
+import { RecordingLog } from "../fakes/recording-log.js";
+
+function boot(storage: MemoryTexts, log = new RecordingLog()): Nonces {
+	return new Nonces({ storage, log });
+}
+
+describe("nonces", () => {
+	it("begin at 1, and storage is not touched before the first is needed", () => {
+		const storage = new MemoryTexts();
+		const nonces = boot(storage);
+		expect(storage.writeCount).toBe(0);
+		expect(nonces.next()).toBe(1);
+		expect(storage.texts.get(NONCE_NAME)).toBe(String(1 + NONCE_BLOCK_COUNT));
+	});
+
+	it("cost one write a block", () => {
+		const storage = new MemoryTexts();
+		const nonces = boot(storage);
+		for (let i = 0; i < 3 * NONCE_BLOCK_COUNT; i += 1) expect(nonces.next()).toBe(i + 1);
+		expect(storage.writeCount).toBe(3);
+	});
+
+	it("rise strictly over restarts at any moment", () => {
+		const runs = fc.array(fc.integer({ min: 0, max: 2 * NONCE_BLOCK_COUNT + 2 }), { maxLength: 12 });
+		fc.assert(
+			fc.property(runs, (counts) => {
+				const storage = new MemoryTexts();
+				let last = 0;
+				for (const count of counts) {
+					const nonces = boot(storage);
+					for (let i = 0; i < count; i += 1) {
+						const nonce = nonces.next();
+						if (nonce <= last) return false;
+						last = nonce;
+					}
+				}
+				return true;
+			}),
+		);
+	});
+
+	it("rise strictly over restarts when the server moves them ahead", () => {
+		const step = fc.oneof(fc.constant("next"), fc.constant("restart"), fc.integer({ min: 1, max: 5000 }));
+		fc.assert(
+			fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+				const storage = new MemoryTexts();
+				let nonces = boot(storage);
+				let last = 0;
+				for (const current of steps) {
+					if (current === "restart") nonces = boot(storage);
+					else if (current !== "next") expect(nonces.skipTo(current)).toBe(true);
+					const nonce = nonces.next();
+					expect(nonce).toBeGreaterThan(last);
+					if (typeof current === "number") expect(nonce).toBeGreaterThanOrEqual(current);
+					last = nonce;
+				}
+			}),
+		);
+	});
+
+	it("persist what the server set before it is used", () => {
+		const storage = new MemoryTexts();
+		const nonces = boot(storage);
+		nonces.next();
+		expect(nonces.skipTo(90_000)).toBe(true);
+		expect(storage.texts.get(NONCE_NAME)).toBe(String(90_000 + NONCE_BLOCK_COUNT));
+		expect(nonces.next()).toBe(90_000);
+		expect(boot(storage).next()).toBe(90_000 + NONCE_BLOCK_COUNT);
+	});
+
+	it("are never moved back by the server", () => {
+		const nonces = boot(new MemoryTexts());
+		nonces.skipTo(500);
+		expect(nonces.skipTo(10)).toBe(true);
+		expect(nonces.next()).toBe(500);
+	});
+
+	it.each([0, -1, 1.5, Number.NaN, NONCE_TAKEN_MAX + 1, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY])(
+		"are not set to %s, whoever says so",
+		(value) => {
+			const nonces = boot(new MemoryTexts());
+			expect(nonces.skipTo(value)).toBe(false);
+			expect(nonces.next()).toBe(1);
+		},
+	);
+
+	it("begin at 1 again when storage is gone", () => {
+		const storage = new MemoryTexts();
+		boot(storage).next();
+		storage.texts.clear();
+		expect(boot(storage).next()).toBe(1);
+	});
+
+	it.each(["", "abc", "-5", "1e3", "0", "007", "99999999999999999999", String(Number.MAX_SAFE_INTEGER)])(
+		"begin at 1 when storage holds '%s', and say so",
+		(text) => {
+			const storage = new MemoryTexts();
+			const log = new RecordingLog();
+			storage.texts.set(NONCE_NAME, text);
+			expect(boot(storage, log).next()).toBe(1);
+			expect(log.lines).toHaveLength(1);
+		},
+	);
+
+	it("go on in memory when storage cannot be written, with one line a block, and never repeat in that run", () => {
+		const storage = new MemoryTexts();
+		const log = new RecordingLog();
+		storage.isWritable = false;
+		const nonces = boot(storage, log);
+		for (let i = 0; i < 2 * NONCE_BLOCK_COUNT; i += 1) expect(nonces.next()).toBe(i + 1);
+		expect(log.lines).toHaveLength(2);
+		expect(log.lines[0]).toContain("storage-failed");
+		storage.isWritable = true;
+		expect(nonces.next()).toBe(2 * NONCE_BLOCK_COUNT + 1);
+		expect(boot(storage).next()).toBe(3 * NONCE_BLOCK_COUNT + 1);
+	});
+
+	it("go on from 1 when storage cannot be read", () => {
+		const storage = new MemoryTexts();
+		const log = new RecordingLog();
+		storage.isReadable = false;
+		expect(boot(storage, log).next()).toBe(1);
+		expect(log.lines[0]).toContain("reading nonce");
+	});
+});

@@ -1,0 +1,148 @@
+// A scripted server, and the Cloud port of one start of a device that talks to it. The server outlives the starts.
+import { encodeChunkFrame } from "../../src/protocol/chunk-frames.js";
+import { utf8Encode } from "../../src/protocol/encoding.js";
+import { type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
+import type { Manifest } from "../../src/protocol/manifest.js";
+import type { RollbackOrder } from "../../src/protocol/rollback-order.js";
+import {
+	encodeStatusReport,
+	parseStatusReport,
+	type StatusReport,
+} from "../../src/protocol/status-report.js";
+import type { ChunkRequest, Cloud, ManifestQuery, Outcome, Timer } from "../../src/update/ports.js";
+import { chunkMac } from "./fake-crypto.js";
+import { type FakeRelease, fakeManifest } from "./fake-image.js";
+
+export type RequestKind = "manifest" | "chunks" | "report" | "order";
+
+export class FakeServer {
+	release: FakeRelease | undefined;
+	order: RollbackOrder | undefined;
+	/** Every request that reached the server. */
+	readonly requests: RequestKind[] = [];
+	/** Reports that were accepted. */
+	readonly reports: StatusReport[] = [];
+	/** Times each chunk was sent in full, by number. */
+	readonly sentChunks = new Map<number, number>();
+	/** What a request ends with instead of an answer. */
+	fault: (kind: RequestKind) => ErrorCode | undefined = () => undefined;
+	/** Changes a frame on its way; undefined ends the body there. */
+	tamper: (chunk: number, frame: Uint8Array) => Uint8Array | undefined = (_chunk, frame) => frame;
+	/** Changes the manifest on its way. */
+	alterManifest: (manifest: Manifest) => Manifest = (manifest) => manifest;
+	latencyMs = 20;
+	/** Of the link; a piece of a body takes this long. */
+	pieceMs = 1;
+	pieceBytes = 1400;
+}
+
+export class FakeCloud implements Cloud {
+	readonly #server: FakeServer;
+	readonly #timer: Timer;
+	/** Ends of what is under way. */
+	readonly #open = new Set<() => void>();
+	/** Sockets are open: from the first call until disconnect(). */
+	isConnected = false;
+
+	constructor(server: FakeServer, timer: Timer) {
+		this.#server = server;
+		this.#timer = timer;
+	}
+
+	manifest(query: ManifestQuery, done: (outcome: Outcome<Manifest | undefined>) => void): void {
+		this.#answer("manifest", done, () => {
+			const { release, alterManifest } = this.#server;
+			return release && alterManifest(fakeManifest(release.statement, query.chunkBytes));
+		});
+	}
+
+	rollbackOrder(done: (outcome: Outcome<RollbackOrder | undefined>) => void): void {
+		this.#answer("order", done, () => this.#server.order);
+	}
+
+	report(report: StatusReport, done: (outcome: Outcome<{ isRollbackPending: boolean }>) => void): void {
+		// Through the bytes: what a server would refuse must not be sent.
+		const parsed = parseStatusReport(utf8Encode(encodeStatusReport(report)));
+		this.#answer("report", done, () => {
+			this.#server.reports.push(parsed);
+			return { isRollbackPending: this.#server.order !== undefined };
+		});
+	}
+
+	fetchChunks(request: ChunkRequest): void {
+		const outcome: (o: Outcome<undefined>) => void = (o) => request.onDone(o.error);
+		const finish = this.#begin("chunks", outcome);
+		const code = this.#server.fault("chunks");
+		this.#later(this.#server.latencyMs, () => {
+			if (code) finish({ error: new FotaError(code, "scripted") });
+			else this.#sendChunk(request, request.first, finish);
+		});
+	}
+
+	disconnect(): void {
+		this.isConnected = false;
+		for (const end of [...this.#open]) end();
+	}
+
+	#sendChunk(request: ChunkRequest, chunk: number, finish: (o: Outcome<undefined>) => void): void {
+		const { release, tamper, sentChunks } = this.#server;
+		if (release === undefined || release.statement.hash !== request.hash) {
+			finish({ error: new FotaError("release-unknown", "no such release") });
+			return;
+		}
+		if (chunk >= request.first + request.count) {
+			finish({ value: undefined });
+			return;
+		}
+		const start = chunk * request.chunkBytes;
+		const data = release.image.subarray(start, start + request.chunkBytes);
+		const frame = tamper(chunk, encodeChunkFrame(data, chunkMac(request.hash, chunk, data)));
+		if (frame === undefined) {
+			finish({ error: new FotaError("network-timeout", "scripted silence") });
+			return;
+		}
+		this.#sendPiece(request, frame, 0, (isTaken) => {
+			if (!isTaken) {
+				finish({ error: new FotaError("chunk-malformed", "ended by the device") });
+				return;
+			}
+			sentChunks.set(chunk, (sentChunks.get(chunk) ?? 0) + 1);
+			this.#sendChunk(request, chunk + 1, finish);
+		});
+	}
+
+	#sendPiece(request: ChunkRequest, frame: Uint8Array, at: number, next: (isTaken: boolean) => void): void {
+		const { pieceBytes, pieceMs } = this.#server;
+		const count = Math.min(pieceBytes, frame.length - at);
+		if (!request.onData(frame, at, count)) next(false);
+		else if (at + count >= frame.length) next(true);
+		else this.#later(pieceMs, () => this.#sendPiece(request, frame, at + count, next));
+	}
+
+	#answer<T>(kind: RequestKind, done: (outcome: Outcome<T>) => void, value: () => T): void {
+		const finish = this.#begin(kind, done);
+		this.#later(this.#server.latencyMs, () => {
+			const code = this.#server.fault(kind);
+			finish(code ? { error: new FotaError(code, "scripted") } : { value: value() });
+		});
+	}
+
+	#begin<T>(kind: RequestKind, done: (outcome: Outcome<T>) => void): (outcome: Outcome<T>) => void {
+		this.#server.requests.push(kind);
+		this.isConnected = true;
+		let isOver = false;
+		const end = () => finish({ error: new FotaError("network-unavailable", "disconnected") });
+		const finish = (outcome: Outcome<T>) => {
+			if (isOver) return;
+			isOver = true;
+			this.#open.delete(end);
+			done(outcome);
+		};
+		this.#open.add(end);
+		return finish;
+	}
+
+	#later(delayMs: number, work: () => void): void {
+		this.#timer.set(work, delayMs);
+	}
+}

@@ -1,0 +1,108 @@
+// The small pure parts: waits, the verdict on a trial, messages, progress lines.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { plainMessage } from "../../src/update/fault.js";
+import { judgeTrial } from "../../src/update/health.js";
+import { progressLine } from "../../src/update/log-lines.js";
+import {
+	backoffDelayMs,
+	firstPollDelayMs,
+	pollDelayMs,
+	stallDelayMs,
+	trialReportDelayMs,
+} from "../../src/update/schedule.js";
+
+const LOW = { below: () => 0 };
+const HIGH = { below: (bound: number) => bound - 1 };
+
+describe("the waits", () => {
+	it("spread a poll by ten percent to either side", () => {
+		expect(pollDelayMs(3600, LOW)).toBe(3_240_000);
+		expect(pollDelayMs(3600, HIGH)).toBe(3_960_000);
+	});
+
+	it("double from five seconds to the poll interval, or a minute where that is longer", () => {
+		const middle = { below: (bound: number) => Math.floor(bound / 2) };
+		const waits = [1, 2, 3, 4, 5, 20, 1000].map((count) => backoffDelayMs(count, 3600, middle));
+		expect(waits).toEqual([5000, 10_000, 20_000, 40_000, 80_000, 3_600_000, 3_600_000]);
+		expect(backoffDelayMs(50, 1, middle)).toBe(60_000);
+	});
+
+	it("are never negative nor without an end", () => {
+		fc.assert(
+			fc.property(fc.integer({ min: 0, max: 1e6 }), fc.integer({ min: 1, max: 604_800 }), (count, poll) => {
+				for (const random of [LOW, HIGH]) {
+					const cap = Math.max(60_000, poll * 1000) * 1.2;
+					for (const wait of [
+						backoffDelayMs(count, poll, random),
+						stallDelayMs(count, random),
+						trialReportDelayMs(count, random),
+						pollDelayMs(poll, random),
+						firstPollDelayMs(poll, random),
+					]) {
+						expect(wait).toBeGreaterThan(0);
+						expect(wait).toBeLessThanOrEqual(cap);
+					}
+				}
+			}),
+		);
+	});
+});
+
+describe("the verdict on a trial", () => {
+	const WELL = { elapsedMs: 30_000, unhealthy: [], isReported: true, deadlineMs: 300_000 };
+
+	it.each([
+		["confirms after 30 s of health and a report", WELL, "confirm"],
+		["waits before 30 s", { ...WELL, elapsedMs: 29_999 }, "wait"],
+		["waits for a report", { ...WELL, isReported: false }, "wait"],
+		["waits for the checks", { ...WELL, unhealthy: ["grid"] }, "wait"],
+		["gives up at the deadline", { ...WELL, isReported: false, elapsedMs: 300_000 }, "give-up"],
+		["confirms what is well at the deadline", { ...WELL, elapsedMs: 300_000 }, "confirm"],
+		[
+			"waits on without a way back",
+			{ ...WELL, isReported: false, elapsedMs: 1e9, deadlineMs: undefined },
+			"wait",
+		],
+	])("%s", (_what, facts, verdict) => {
+		expect(judgeTrial(facts).verdict).toBe(verdict);
+	});
+});
+
+describe("a message", () => {
+	it("is never empty, too long, or with control characters", () => {
+		fc.assert(
+			fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
+				const plain = plainMessage(text);
+				expect(plain.length).toBeGreaterThan(0);
+				expect(plain.length).toBeLessThanOrEqual(120);
+				expect([...plain].every((character) => isPlain(character.codePointAt(0) ?? 0))).toBe(true);
+				expect(plainMessage(plain)).toBe(plain);
+			}),
+		);
+	});
+});
+
+describe("the progress line", () => {
+	it("comes at each five percent, with amount and rate", () => {
+		const lines = [];
+		for (let chunk = 1; chunk <= 260; chunk++)
+			lines.push(
+				progressLine({
+					chunk,
+					chunkCount: 260,
+					chunkBytes: 4096,
+					fetchedCount: chunk,
+					elapsedMs: chunk * 40,
+				}),
+			);
+		const shown = lines.filter((line) => line !== undefined);
+		expect(shown).toHaveLength(20);
+		expect(shown[0]).toBe("download 5 % (13 of 260 chunks), 52 KB, 100 KB/s");
+		expect(shown[19]).toBe("download 100 % (260 of 260 chunks), 1040 KB, 100 KB/s");
+	});
+});
+
+function isPlain(code: number): boolean {
+	return code >= 0x20 && code !== 0x7f && !(code >= 0xd800 && code <= 0xdfff);
+}

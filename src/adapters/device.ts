@@ -1,0 +1,59 @@
+// Device over the chip: its name, why it started, how it restarts. Built by main. It must not know about updates.
+
+import type { FotaSystem } from "../native/fota-system.js";
+import { CHIP_IDS, CHIPS, type Chip } from "../protocol/release-statement.js";
+import type { Device } from "../update/ports.js";
+
+/** esp_reset_reason_t of ESP-IDF 6.0 (esp_system.h) in its order: ESP_RST_* in lower case. */
+const RESET_REASONS: readonly string[] = [
+	"unknown",
+	"poweron",
+	"ext",
+	"sw",
+	"panic",
+	"int_wdt",
+	"task_wdt",
+	"wdt",
+	"deepsleep",
+	"brownout",
+	"sdio",
+	"usb",
+	"jtag",
+	"efuse",
+	"pwr_glitch",
+	"cpu_lockup",
+];
+
+export interface ChipDeviceOptions {
+	readonly system: Pick<FotaSystem, "resetReason" | "restart" | "chipId">;
+	readonly deviceType: string;
+	/** Version of the running firmware. */
+	readonly version: string;
+}
+
+export class ChipDevice implements Device {
+	readonly deviceType: string;
+	readonly chip: Chip;
+	readonly version: string;
+	readonly resetReason: string;
+	readonly #system: Pick<FotaSystem, "restart">;
+
+	/** Throws on a chip that no release can be made for. */
+	constructor(options: ChipDeviceOptions) {
+		this.#system = options.system;
+		this.deviceType = options.deviceType;
+		this.version = options.version;
+		this.chip = chipOf(options.system.chipId());
+		this.resetReason = RESET_REASONS[options.system.resetReason()] ?? "unknown";
+	}
+
+	restart(): void {
+		this.#system.restart();
+	}
+}
+
+function chipOf(chipId: number): Chip {
+	const chip = CHIPS.find((name) => CHIP_IDS[name] === chipId);
+	if (chip === undefined) throw new Error(`chip ${chipId} is none of ${CHIPS.join(", ")}`);
+	return chip;
+}

@@ -1,0 +1,93 @@
+// Nonces of this device's requests: strictly rising, over restarts too (docs/protocol.md §3.2). Used by
+// device-credential. It must not know what is asked, nor the keys.
+//
+// A block is reserved by writing its end before the first nonce of it is used: one write a block, and a restart
+// goes on at the end, so it leaves out the rest of a block but never repeats a nonce. If storage is gone, counting
+// begins at 1 and the server's authenticated answer sets it anew. If storage cannot be written, counting goes on
+// in memory; the next start then repeats nonces, which the server refuses and sets anew likewise.
+
+import { COUNTER_MAX } from "../protocol/limits.js";
+import type { Log } from "../update/ports.js";
+import { describeCause } from "./cause.js";
+import type { TextStorage } from "./text-storage.js";
+
+export const NONCE_NAME = "nonce";
+/** Nonces a block. An update takes a few dozen; 2^52 of them allow ten million million blocks. */
+export const NONCE_BLOCK_COUNT = 256;
+/** Larger ones are never taken over: threat: a server that sets the counter to its end, for good. */
+export const NONCE_TAKEN_MAX = 2 ** 52;
+
+const DECIMAL = /^[1-9][0-9]{0,15}$/;
+
+export interface NoncesOptions {
+	readonly storage: TextStorage;
+	readonly log: Log;
+}
+
+export class Nonces {
+	readonly #options: NoncesOptions;
+	/** 0: storage has not been read yet. */
+	#next = 0;
+	/** First nonce that is not reserved. */
+	#reservedEnd = 0;
+
+	constructor(options: NoncesOptions) {
+		this.#options = options;
+	}
+
+	/** Never the same twice in one run, nor below one that was. Does not throw. */
+	next(): number {
+		this.#load();
+		if (this.#next >= this.#reservedEnd) this.#reserve();
+		const nonce = this.#next;
+		this.#next += 1;
+		return nonce;
+	}
+
+	/** Goes on at `nonce` if that is ahead. Only for what an authenticated answer says. False: out of bounds. */
+	skipTo(nonce: number): boolean {
+		if (!isNonce(nonce)) return false;
+		this.#load();
+		if (nonce > this.#next) {
+			this.#next = nonce;
+			this.#reservedEnd = Math.max(this.#reservedEnd, nonce);
+			if (this.#next >= this.#reservedEnd) this.#reserve();
+		}
+		return true;
+	}
+
+	#load(): void {
+		if (this.#next > 0) return;
+		this.#next = Math.max(this.#read(), 1);
+		this.#reservedEnd = this.#next;
+	}
+
+	/** 0 if there is no usable number. */
+	#read(): number {
+		const { storage, log } = this.#options;
+		try {
+			const text = storage.read(NONCE_NAME);
+			if (text === undefined) return 0;
+			if (DECIMAL.test(text) && isNonce(Number(text))) return Number(text);
+			log.write("warn", "nonce in storage is unreadable: the server will set it anew");
+		} catch (cause) {
+			log.write("error", describeCause(cause));
+		}
+		return 0;
+	}
+
+	/** The block counts as reserved even if the write failed: it is tried again at the next block, not each request. */
+	#reserve(): void {
+		const { storage, log } = this.#options;
+		this.#reservedEnd = Math.min(this.#next + NONCE_BLOCK_COUNT, COUNTER_MAX);
+		try {
+			storage.write(NONCE_NAME, String(this.#reservedEnd));
+		} catch (cause) {
+			log.write("error", describeCause(cause));
+		}
+	}
+}
+
+function isNonce(value: number): boolean {
+	return Number.isInteger(value) && value >= 1 && value <= NONCE_TAKEN_MAX;
+}

@@ -1,0 +1,40 @@
+// StateStore in key-value storage, path `fota`, key `state` (docs/protocol.md §13). Built by main. It must not know
+// what the text says.
+
+import { FotaError } from "../protocol/error-codes.js";
+import type { Log, StateStore } from "../update/ports.js";
+import { describeCause } from "./cause.js";
+import type { TextStorage } from "./text-storage.js";
+
+export const STATE_NAME = "state";
+/** NVS takes 4000 bytes; at 4096 a page, more would also leave no room to write the next one beside it. */
+export const STATE_MAX_CHARS = 1500;
+
+export interface TextStateStoreOptions {
+	readonly storage: TextStorage;
+	readonly log: Log;
+}
+
+export class TextStateStore implements StateStore {
+	readonly #options: TextStateStoreOptions;
+
+	constructor(options: TextStateStoreOptions) {
+		this.#options = options;
+	}
+
+	/** State may be lost (docs/design.md): storage that cannot be read counts as empty, and is logged. */
+	read(): string | undefined {
+		try {
+			return this.#options.storage.read(STATE_NAME);
+		} catch (cause) {
+			this.#options.log.write("error", describeCause(cause));
+			return undefined;
+		}
+	}
+
+	write(text: string): void {
+		if (text.length > STATE_MAX_CHARS)
+			throw new FotaError("storage-failed", `state exceeds ${STATE_MAX_CHARS} characters`);
+		this.#options.storage.write(STATE_NAME, text);
+	}
+}

@@ -1,0 +1,200 @@
+// One release on its way into the spare slot: the slot is made ready, frames come in, each chunk is verified, written,
+// and the flash ahead erased. Used by the runner, which says when and how much to fetch. It must not know about
+// requests, retries or time. At any moment a reset may happen; what then holds is said in erase-plan.ts and resume.ts.
+import { ChunkFrameDecoder, framesLength } from "../protocol/chunk-frames.js";
+import { FotaError } from "../protocol/error-codes.js";
+import { SECTOR_BYTES } from "../protocol/limits.js";
+import { chunkCountOf, chunkLengthOf } from "../protocol/manifest.js";
+import { jobFor } from "./bookkeeping.js";
+import { eraseStep, eraseTarget, extensionEnd, regionEnd } from "./erase-plan.js";
+import { toFotaError } from "./fault.js";
+import type { Ledger } from "./ledger.js";
+import type { Offer } from "./offer.js";
+import type { Job } from "./persistent-state.js";
+import type { Crypto, Slots } from "./ports.js";
+import { findResumePoint } from "./resume.js";
+
+export interface DownloadOptions {
+	readonly slots: Slots;
+	readonly crypto: Crypto;
+	readonly ledger: Ledger;
+	readonly offer: Offer;
+	/** After each chunk is in flash. Must not throw. */
+	readonly onChunk: (nextChunk: number) => void;
+}
+
+export class Download {
+	readonly offer: Offer;
+	readonly chunkCount: number;
+	readonly #options: DownloadOptions;
+	readonly #decoder: ChunkFrameDecoder;
+	readonly #slotBytes: number;
+	readonly #endBytes: number;
+	#job: Job;
+	#nextChunk = 0;
+	/** Sectors from an earlier life to be erased again before anything is written, taken from the end. */
+	#repair: { fromBytes: number; toBytes: number } | undefined;
+	#isPrepared = false;
+	/** Erased without a gap up to here; what is above the job's erasedBytes is not recorded yet. */
+	#erasedBytes: number;
+	#lastChunk = 0;
+	#error: FotaError | undefined;
+
+	constructor(options: DownloadOptions) {
+		const { offer, slots, ledger } = options;
+		const { sizeBytes } = offer.release;
+		const spare = slots.spare();
+		this.#options = options;
+		this.offer = offer;
+		this.chunkCount = chunkCountOf(sizeBytes, offer.chunkBytes);
+		this.#decoder = new ChunkFrameDecoder(offer.chunkBytes);
+		this.#slotBytes = spare.sizeBytes;
+		this.#endBytes = regionEnd(sizeBytes, this.#slotBytes);
+		const job = jobFor(ledger.state, offer.release, spare.label);
+		this.#job = { ...job, erasedBytes: Math.min(job.erasedBytes, this.#endBytes) };
+		this.#erasedBytes = this.#job.erasedBytes;
+	}
+
+	/** The image lies complete in flash since an earlier activation; nothing needs to be fetched. */
+	get isImageInFlash(): boolean {
+		return this.#job.phase === "activated";
+	}
+
+	get nextChunk(): number {
+		return this.#nextChunk;
+	}
+
+	/** Chunks found in flash when the download was opened, or written since. */
+	get isComplete(): boolean {
+		return this.#nextChunk >= this.chunkCount;
+	}
+
+	/**
+	 * One short piece of making the slot ready: at most one erase. True when chunks may come. Throws `flash-failed`,
+	 * `storage-failed`.
+	 */
+	openStep(): boolean {
+		if (!this.#isPrepared) this.#prepare();
+		else if (this.#repair) this.#repairStep();
+		else if (this.#job.erasedBytes === 0 || this.#isEraseDue()) this.#eraseStep();
+		return this.#repair === undefined && this.#job.erasedBytes > 0 && !this.#isEraseDue();
+	}
+
+	/** Expects `count` chunks from the next one on; returns the exact length of the body. */
+	begin(count: number): number {
+		const { release, chunkBytes } = this.offer;
+		const first = this.#nextChunk;
+		this.#error = undefined;
+		this.#lastChunk = first + count;
+		this.#options.crypto.useImage(release.hash);
+		this.#expectNext();
+		return framesLength({ first, count, sizeBytes: release.sizeBytes, chunkBytes });
+	}
+
+	/** Takes bytes as they come. False when the request is to be ended; `end()` has the reason. Never throws. */
+	take(buffer: Uint8Array, offset: number, byteCount: number): boolean {
+		if (this.#error) return false;
+		try {
+			this.#take(buffer, offset, byteCount);
+		} catch (cause) {
+			this.#error = toFotaError(cause);
+		}
+		return this.#error === undefined;
+	}
+
+	/** The request is over: the first thing that went wrong, ours or the connection's; undefined when all chunks came. */
+	end(connectionError: FotaError | undefined): FotaError | undefined {
+		const error = this.#error ?? connectionError;
+		this.#error = undefined;
+		if (error || this.#nextChunk >= this.#lastChunk) return error;
+		return new FotaError("chunk-malformed", `the body ended before chunk ${this.#nextChunk} was complete`);
+	}
+
+	#take(buffer: Uint8Array, offset: number, byteCount: number): void {
+		let at = offset;
+		const end = offset + byteCount;
+		while (at < end) {
+			if (this.#nextChunk >= this.#lastChunk)
+				throw new FotaError("chunk-malformed", "bytes behind the last chunk");
+			at += this.#decoder.feed(buffer, at, end - at);
+			if (this.#decoder.isMalformed)
+				throw new FotaError("chunk-malformed", `chunk ${this.#nextChunk} has the wrong length`);
+			if (this.#decoder.isComplete) this.#useChunk();
+		}
+	}
+
+	#useChunk(): void {
+		const { crypto, slots, onChunk } = this.#options;
+		const { buffer, dataBytes } = this.#decoder;
+		const chunk = this.#nextChunk;
+		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes))
+			throw new FotaError("chunk-mac-mismatch", `chunk ${chunk} was altered, moved or borrowed`);
+		const offset = chunk * this.offer.chunkBytes;
+		// By the plan this erases nothing: the extension is complete before the data gets there.
+		while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
+		slots.write(offset, buffer, 0, dataBytes);
+		this.#nextChunk = chunk + 1;
+		onChunk(this.#nextChunk);
+		if (this.#isEraseDue()) this.#eraseStep();
+		this.#expectNext();
+	}
+
+	#expectNext(): void {
+		const { release, chunkBytes } = this.offer;
+		if (this.#nextChunk < this.#lastChunk)
+			this.#decoder.expect(chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes));
+	}
+
+	// No boot record may name the slot while it is changed: also at a resume, whatever happened to the records since.
+	#prepare(): void {
+		const { slots, ledger } = this.#options;
+		slots.prepare();
+		this.#isPrepared = true;
+		const known = ledger.state.job;
+		if (this.#job.erasedBytes > 0) {
+			this.#resume();
+		} else if (known && (known.erasedBytes > 0 || known.phase === "activated")) {
+			// What an earlier job says about the flash is about to become untrue.
+			ledger.commit({ job: { ...known, phase: "download", erasedBytes: 0 } });
+		}
+	}
+
+	#resume(): void {
+		const { slots } = this.#options;
+		const { chunkBytes } = this.offer;
+		const point = findResumePoint({ slots, recordedBytes: this.#job.erasedBytes, chunkBytes });
+		this.#nextChunk = point.nextChunk;
+		this.#repair = { fromBytes: point.eraseFromBytes, toBytes: point.eraseToBytes };
+	}
+
+	// From the top down: see resume.ts.
+	#repairStep(): void {
+		const repair = this.#repair;
+		if (repair === undefined) return;
+		repair.toBytes -= SECTOR_BYTES;
+		this.#options.slots.erase(repair.toBytes, SECTOR_BYTES);
+		if (repair.toBytes <= repair.fromBytes) this.#repair = undefined;
+	}
+
+	#isEraseDue(): boolean {
+		const { sizeBytes } = this.offer.release;
+		const frontierBytes = Math.min(sizeBytes, this.#nextChunk * this.offer.chunkBytes);
+		const recordedBytes = this.#job.erasedBytes;
+		return this.#erasedBytes < eraseTarget({ frontierBytes, recordedBytes, endBytes: this.#endBytes });
+	}
+
+	/** One erase; at the end of an extension also its record. Only what is recorded may be written to. */
+	#eraseStep(): void {
+		const { slots, ledger } = this.#options;
+		const end = extensionEnd(this.#job.erasedBytes, this.#endBytes);
+		if (this.#erasedBytes < end) {
+			const lengthBytes = eraseStep(this.#erasedBytes, end);
+			slots.erase(this.#erasedBytes, lengthBytes);
+			this.#erasedBytes += lengthBytes;
+		}
+		if (this.#erasedBytes < end) return;
+		const job = { ...this.#job, erasedBytes: end };
+		ledger.commit({ job });
+		this.#job = job;
+	}
+}

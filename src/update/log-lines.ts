@@ -1,0 +1,57 @@
+// The lines a person at the serial monitor reads, and that scripts look for: pure. Used by the runner.
+import type { Offer } from "./offer.js";
+import type { State } from "./states.js";
+
+/** `state <STATE>`, with what belongs to it behind. */
+export function stateLine(state: State): string {
+	const details = stateDetails(state);
+	return details === "" ? `state ${state.name}` : `state ${state.name} ${details}`;
+}
+
+function stateDetails(state: State): string {
+	switch (state.name) {
+		case "CHECKING_MANIFEST":
+			return state.asks === "order" ? "(rollback order)" : "";
+		case "DOWNLOADING":
+			return offerDetails(state.offer);
+		case "VERIFYING":
+		case "WRITING":
+		case "REBOOTING":
+			return state.release.version;
+		case "BOOT_VERIFICATION":
+			return state.hasDeadline ? state.trial.version : `${state.trial.version} (no way back)`;
+		case "ROLLBACK":
+			return `${state.left.version}: ${state.left.code}: ${state.left.message}`;
+		case "COMPLETED":
+			return state.release?.version ?? "";
+		case "FAILED":
+			return state.error.code;
+		default:
+			return "";
+	}
+}
+
+function offerDetails(offer: Offer): string {
+	const { version, sizeBytes } = offer.release;
+	return `${version}, ${Math.ceil(sizeBytes / 1024)} KB in chunks of ${offer.chunkBytes / 1024} KB`;
+}
+
+/** A line at each 5 % of progress; undefined between. */
+export function progressLine(options: {
+	/** Chunks in flash. */
+	readonly chunk: number;
+	readonly chunkCount: number;
+	readonly chunkBytes: number;
+	/** Chunks that came since `elapsedMs` began. */
+	readonly fetchedCount: number;
+	readonly elapsedMs: number;
+}): string | undefined {
+	const { chunk, chunkCount, chunkBytes } = options;
+	const percent = Math.floor((100 * chunk) / chunkCount);
+	const isNewStep = Math.floor(percent / 5) > Math.floor((100 * (chunk - 1)) / chunkCount / 5);
+	if (!isNewStep) return undefined;
+	const kilobytes = Math.floor((chunk * chunkBytes) / 1024);
+	const seconds = Math.max(1, options.elapsedMs) / 1000;
+	const rate = Math.round((options.fetchedCount * chunkBytes) / 1024 / seconds);
+	return `download ${percent} % (${chunk} of ${chunkCount} chunks), ${kilobytes} KB, ${rate} KB/s`;
+}

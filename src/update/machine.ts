@@ -1,0 +1,260 @@
+// The update machine: `step(state, event)` gives the next state and at most one command, and nothing else happens here.
+// The runner carries the command out through the ports and brings what came of it back as the next event, so a power
+// cut falls between two commands or inside one that may be repeated. An event that does not belong to a state changes
+// nothing. docs/design.md has the picture; host-tests/update/machine.test.ts has every cell of the table.
+import { type ErrorCode, FotaError } from "../protocol/error-codes.js";
+import { chunkCountOf } from "../protocol/manifest.js";
+import type { Ending, RolledBack } from "./bookkeeping.js";
+import type { Situation, Trial } from "./boot.js";
+import type { Release } from "./persistent-state.js";
+import type { Command, Event, State, StateName, Step } from "./states.js";
+
+/** Requests in a row that bring no chunk before a download is put off. */
+export const STALLS_MAX = 5;
+/** Attempts at one rollback in one run of the firmware. */
+export const ROLLBACK_ATTEMPTS_MAX = 3;
+
+export const INITIAL_STATE: State = { name: "IDLE", failureCount: 0 };
+
+export function step(state: State, event: Event): Step {
+	switch (state.name) {
+		case "IDLE":
+			return stepIdle(state, event);
+		case "CHECKING_MANIFEST":
+			return stepChecking(state, event);
+		case "DOWNLOADING":
+			return stepDownloading(state, event);
+		case "VERIFYING":
+			if (event.name === "image-verified")
+				return go({ ...state, name: "WRITING" }, { name: "activate", release: state.release });
+			return event.name === "failed" ? fail(state, event.error, state.release) : stay(state);
+		case "WRITING":
+			if (event.name === "activated")
+				return go({ ...state, name: "REBOOTING" }, { name: "restart", release: state.release });
+			return event.name === "failed" ? fail(state, event.error, state.release) : stay(state);
+		case "REBOOTING":
+			// The boot record is set: the next poll finds the image in flash and tries the restart again.
+			return event.name === "failed" ? fail(state, event.error, state.release) : stay(state);
+		case "BOOT_VERIFICATION":
+			return stepTrial(state, event);
+		case "ROLLBACK":
+			return stepRollback(state, event);
+		case "COMPLETED":
+			return event.name === "concluded" || event.name === "failed" ? idle("first-poll", 0) : stay(state);
+		case "FAILED":
+			return event.name === "concluded" || event.name === "failed"
+				? idle("retry", state.failureCount + 1)
+				: stay(state);
+	}
+}
+
+type In<N extends StateName> = Extract<State, { name: N }>;
+
+function stepIdle(state: In<"IDLE">, event: Event): Step {
+	const { failureCount } = state;
+	switch (event.name) {
+		case "started":
+			return start(event.situation);
+		case "check-due":
+			return go({ name: "CHECKING_MANIFEST", asks: "manifest", failureCount }, { name: "check-manifest" });
+		case "order-announced":
+			return go({ name: "CHECKING_MANIFEST", asks: "order", failureCount }, { name: "check-order" });
+		case "failed":
+			return fail(state, event.error, undefined);
+		default:
+			return stay(state);
+	}
+}
+
+function start(situation: Situation): Step {
+	switch (situation.kind) {
+		case "idle":
+			return idle("first-poll", 0);
+		case "trial":
+			return watch(situation.trial, true);
+		case "completed":
+			return complete(situation.release);
+		case "reactivate": {
+			const { release } = situation;
+			return go({ name: "VERIFYING", release, failureCount: 0 }, { name: "verify", release });
+		}
+		case "failed":
+			return fail({ failureCount: 0 }, situation.error, situation.release);
+		case "rolled-back":
+			return go(
+				{ name: "ROLLBACK", left: situation.left, attempt: undefined, trial: undefined },
+				{ name: "conclude", ending: { kind: "rolled-back", left: situation.left } },
+			);
+		case "roll-back":
+			return rollBack(situation.left, situation.trial);
+		case "rollback-exhausted": {
+			const { left, trial } = situation;
+			const error = new FotaError("rollback-impossible", "tried too often without effect");
+			return rollbackFailed({ name: "ROLLBACK", left, attempt: undefined, trial }, error);
+		}
+	}
+}
+
+function stepChecking(state: In<"CHECKING_MANIFEST">, event: Event): Step {
+	const { failureCount } = state;
+	switch (event.name) {
+		case "offered":
+			return go(
+				{ name: "DOWNLOADING", offer: event.offer, nextChunk: undefined, stallCount: 0, failureCount },
+				{ name: "open-download", offer: event.offer },
+			);
+		// Refused or not: the poll as such went well, and the operator may have sent an order.
+		case "nothing-offered":
+		case "refused":
+			return go({ ...state, asks: "order" }, { name: "check-order" });
+		case "ordered":
+			return rollBack(event.left, undefined);
+		case "nothing-ordered":
+			return idle("poll", 0);
+		case "check-failed":
+			return idle("retry", failureCount + 1);
+		case "failed":
+			return fail(state, event.error, undefined);
+		default:
+			return stay(state);
+	}
+}
+
+/** Codes after which fetching again at once is pointless. */
+const FINAL_CODES: readonly ErrorCode[] = [
+	"flash-failed",
+	"storage-failed",
+	"device-failed",
+	"release-unknown",
+];
+
+function stepDownloading(state: In<"DOWNLOADING">, event: Event): Step {
+	const { offer } = state;
+	switch (event.name) {
+		case "download-opened":
+			return fetchFrom({ ...state, nextChunk: event.nextChunk });
+		case "image-found":
+			return verify(state);
+		case "fetch-ended":
+			return stepFetched(state, event.nextChunk, event.error);
+		case "pause-over":
+			return state.nextChunk === undefined ? stay(state) : fetchFrom(state);
+		case "failed":
+			return fail(state, event.error, offer.release);
+		default:
+			return stay(state);
+	}
+}
+
+function stepFetched(state: In<"DOWNLOADING">, nextChunk: number, error: FotaError | undefined): Step {
+	const { release, chunkBytes } = state.offer;
+	const isProgress = nextChunk > (state.nextChunk ?? 0);
+	const next = { ...state, nextChunk, failureCount: isProgress ? 0 : state.failureCount };
+	// Every chunk is verified and written: whatever the connection did afterwards does not matter.
+	if (nextChunk >= chunkCountOf(release.sizeBytes, chunkBytes)) return verify(next);
+	if (error === undefined && isProgress)
+		return go({ ...next, stallCount: 0 }, { name: "pause", stallCount: 0 });
+	const cause = error ?? new FotaError("chunk-malformed", "no chunk in the answer");
+	if (FINAL_CODES.includes(cause.code)) return fail(next, cause, release);
+	const stallCount = isProgress ? 1 : state.stallCount + 1;
+	if (stallCount <= STALLS_MAX) return go({ ...next, stallCount }, { name: "pause", stallCount });
+	const message = `${STALLS_MAX} tries without a chunk; last ${cause.code}: ${cause.message}`;
+	return fail(next, new FotaError("download-stalled", message, { cause }), release);
+}
+
+function fetchFrom(state: In<"DOWNLOADING">): Step {
+	return go(state, { name: "fetch", offer: state.offer, first: state.nextChunk ?? 0 });
+}
+
+function verify(state: In<"DOWNLOADING">): Step {
+	const { release } = state.offer;
+	return go({ name: "VERIFYING", release, failureCount: state.failureCount }, { name: "verify", release });
+}
+
+function stepTrial(state: In<"BOOT_VERIFICATION">, event: Event): Step {
+	const watchOn: Command = { name: "watch-trial", hasDeadline: state.hasDeadline };
+	switch (event.name) {
+		case "trial-passed":
+			return go(state, { name: "confirm" });
+		case "confirmed":
+			return complete(state.trial.release);
+		case "trial-failed":
+			return rollBack(unconfirmed(state.trial, event.message), state.trial);
+		// A confirmation that fails is tried again every second until the deadline decides.
+		case "failed":
+		case "concluded":
+			return go(state, watchOn);
+		default:
+			return stay(state);
+	}
+}
+
+function unconfirmed(trial: Trial, message: string): RolledBack {
+	const { version, release } = trial;
+	return {
+		version,
+		hash: release?.hash,
+		// Unknown to storage: then no statement is late enough to lift the memory, only a higher version.
+		releasedAt: release?.releasedAt ?? Number.MAX_SAFE_INTEGER,
+		code: "boot-unconfirmed",
+		message,
+		orderId: undefined,
+	};
+}
+
+function stepRollback(state: In<"ROLLBACK">, event: Event): Step {
+	if (state.attempt === undefined) {
+		const isOver = event.name === "concluded" || event.name === "failed";
+		return isOver ? idle("first-poll", 0) : stay(state);
+	}
+	if (event.name !== "failed") return stay(state);
+	// An operator's order that cannot be stored would be carried out again after the restart: not begun at all.
+	const isFinal = event.error.code === "rollback-impossible" || event.error.code === "storage-failed";
+	if (isFinal || state.attempt >= ROLLBACK_ATTEMPTS_MAX) return rollbackFailed(state, event.error);
+	const attempt = state.attempt + 1;
+	return go({ ...state, attempt }, { name: "roll-back", left: state.left, attempt });
+}
+
+function rollBack(left: RolledBack, trial: Trial | undefined): Step {
+	return go({ name: "ROLLBACK", left, attempt: 1, trial }, { name: "roll-back", left, attempt: 1 });
+}
+
+/** The running firmware stays: on trial it may still be confirmed, but nothing is tried that could make it worse. */
+function rollbackFailed(state: In<"ROLLBACK">, error: FotaError): Step {
+	const ending: Ending = { kind: "rollback-failed", error, orderId: state.left.orderId };
+	const { trial } = state;
+	if (trial)
+		return go({ name: "BOOT_VERIFICATION", trial, hasDeadline: false }, { name: "conclude", ending });
+	return go({ name: "FAILED", error, failureCount: 0 }, { name: "conclude", ending });
+}
+
+function watch(trial: Trial, hasDeadline: boolean): Step {
+	return go({ name: "BOOT_VERIFICATION", trial, hasDeadline }, { name: "watch-trial", hasDeadline });
+}
+
+function complete(release: Release | undefined): Step {
+	return go({ name: "COMPLETED", release }, { name: "conclude", ending: { kind: "completed", release } });
+}
+
+function fail(
+	state: { readonly failureCount: number },
+	error: FotaError,
+	release: Release | undefined,
+): Step {
+	return go(
+		{ name: "FAILED", error, failureCount: state.failureCount },
+		{ name: "conclude", ending: { kind: "failed", error, release } },
+	);
+}
+
+function idle(until: "first-poll" | "poll" | "retry", failureCount: number): Step {
+	return go({ name: "IDLE", failureCount }, { name: "wait", until, failureCount });
+}
+
+function go(state: State, command: Command): Step {
+	return { state, command };
+}
+
+function stay(state: State): Step {
+	return { state, command: undefined };
+}

@@ -1,0 +1,135 @@
+// Asking the server: waiting for the next poll, the manifest, the rollback order. Part of the runner.
+
+import { type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
+import type { Manifest } from "../protocol/manifest.js";
+import type { RolledBack } from "./bookkeeping.js";
+import type { Desk } from "./desk.js";
+import { toFotaError } from "./fault.js";
+import { judgeOffer, type Offer } from "./offer.js";
+import type { LogLevel } from "./ports.js";
+import { backoffDelayMs, firstPollDelayMs, pollDelayMs } from "./schedule.js";
+import type { Command } from "./states.js";
+
+export class Poller {
+	readonly #desk: Desk;
+	/** Code and image of the last refusal: told once, not at every poll. */
+	#refusal = "";
+	/** Code of the last failed poll that was reported: told once, not at every poll. */
+	#alarm = "";
+
+	constructor(desk: Desk) {
+		this.#desk = desk;
+	}
+
+	wait(command: Extract<Command, { name: "wait" }>): void {
+		const { settings, ports } = this.#desk;
+		const { pollSeconds } = settings;
+		const { random } = ports;
+		const delayMs =
+			command.until === "first-poll"
+				? firstPollDelayMs(pollSeconds, random)
+				: command.until === "poll"
+					? pollDelayMs(pollSeconds, random)
+					: backoffDelayMs(command.failureCount, pollSeconds, random);
+		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "check-due" }));
+	}
+
+	checkManifest(): void {
+		const { calls, ports, settings, ledger } = this.#desk;
+		// What storage refused earlier; nothing is written if there is nothing.
+		ledger.note({});
+		const query = { version: ports.device.version, chunkBytes: settings.chunkBytes };
+		calls.manifest(
+			query,
+			this.#desk.only((outcome) => {
+				if (outcome.error) return this.#failed(outcome.error);
+				this.#reached();
+				if (outcome.value === undefined) return this.#desk.dispatch({ name: "nothing-offered" });
+				this.#judge(outcome.value);
+			}),
+		);
+	}
+
+	checkOrder(): void {
+		const { calls, ledger } = this.#desk;
+		calls.rollbackOrder(
+			this.#desk.only((outcome) => {
+				if (outcome.error) return this.#failed(outcome.error);
+				this.#reached();
+				const order = outcome.value;
+				// An order is carried out once, however often it is shown (threat: a replayed order).
+				if (order === undefined || order.orderId <= ledger.state.lastOrderId)
+					return this.#desk.dispatch({ name: "nothing-ordered" });
+				const left = this.#runningRelease(order.orderId, order.reason);
+				this.#desk.dispatch({ name: "ordered", order, left });
+			}),
+		);
+	}
+
+	#judge(manifest: Manifest): void {
+		const { ports, settings, ledger } = this.#desk;
+		let offer: Offer;
+		try {
+			offer = judgeOffer(manifest, {
+				crypto: ports.crypto,
+				device: ports.device,
+				persistent: ledger.state,
+				slotBytes: ports.slots.spare().sizeBytes,
+				chunkBytes: settings.chunkBytes,
+				hasBootloaderRollback: ports.slots.hasBootloaderRollback(),
+			});
+		} catch (cause) {
+			this.#refused(toFotaError(cause), manifest);
+			return;
+		}
+		this.#refusal = "";
+		this.#desk.dispatch({ name: "offered", offer });
+	}
+
+	#refused(error: FotaError, manifest: Manifest): void {
+		const { ports, reporter } = this.#desk;
+		const refusal = `${error.code} ${manifest.hash}`;
+		// "Not newer" is the normal answer of a server that always shows the current release.
+		if (error.code !== "version-not-newer" && refusal !== this.#refusal) {
+			ports.log.write(levelOf(error), `${error.code}: ${manifest.version}: ${error.message}`);
+			reporter.notice(error, manifest);
+		}
+		this.#refusal = refusal;
+		this.#desk.dispatch({ name: "refused", error });
+	}
+
+	#failed(error: FotaError): void {
+		const { ports, reporter } = this.#desk;
+		ports.log.write(levelOf(error), `${error.code}: ${error.message}`);
+		// Without a network there is nothing to tell that the server does not see by itself.
+		if (error.code !== "network-unavailable" && error.code !== this.#alarm) {
+			this.#alarm = error.code;
+			reporter.notice(error, undefined);
+		}
+		this.#desk.dispatch({ name: "check-failed", error });
+	}
+
+	#reached(): void {
+		this.#alarm = "";
+		this.#desk.reporter.kickNow();
+	}
+
+	/** What an order would leave: known by its hash if it came over the air, else by its version alone. */
+	#runningRelease(orderId: number, message: string): RolledBack {
+		const { version } = this.#desk.ports.device;
+		const { installed } = this.#desk.ledger.state;
+		const release = installed?.version === version ? installed : undefined;
+		return {
+			version,
+			hash: release?.hash,
+			releasedAt: release?.releasedAt ?? Number.MAX_SAFE_INTEGER,
+			code: "rollback-requested",
+			message,
+			orderId,
+		};
+	}
+}
+
+function levelOf(error: FotaError): LogLevel {
+	return SECURITY_CODES.includes(error.code) ? "security" : "warn";
+}

@@ -1,0 +1,200 @@
+// Which report goes next, one at a time, beside the update itself: it never holds the update up. What must arrive
+// (start-up, outcomes, notices) is kept until the server has accepted it, with back-off; what is only of the moment
+// (started, progress) is sent once or not at all. Used by the runner. What a report says is in reports.ts.
+import type { FotaError } from "../protocol/error-codes.js";
+import type { StatusAnswer, StatusReport } from "../protocol/status-report.js";
+import type { CloudCalls, Guard } from "./cloud-calls.js";
+import type { Ledger } from "./ledger.js";
+import type { Log, Outcome, Timer } from "./ports.js";
+import { currentReport, noticeReport, outcomeReport, type ReleaseName, type ReportFacts } from "./reports.js";
+
+/** Notices kept in RAM; the oldest goes first. */
+const NOTICES_MAX = 4;
+
+export interface ReporterOptions {
+	readonly calls: CloudCalls;
+	readonly timer: Timer;
+	readonly guard: Guard;
+	readonly log: Log;
+	readonly ledger: Ledger;
+	readonly facts: () => ReportFacts;
+	/** Wait after the n-th failure in a row. */
+	readonly delayMs: (failureCount: number) => number;
+	readonly onAccepted: (answer: StatusAnswer) => void;
+}
+
+interface Notice {
+	readonly error: FotaError;
+	readonly release: ReleaseName | undefined;
+}
+
+interface Delivery {
+	readonly report: StatusReport;
+	/** Takes it off what is due. */
+	readonly accepted: () => void;
+	/** False: not worth a second try. */
+	readonly isKept: boolean;
+}
+
+export class Reporter {
+	readonly #options: ReporterOptions;
+	#isBusy = false;
+	#hasBeenAccepted = false;
+	#isBootDue = false;
+	#isUpdateDue = false;
+	#notices: readonly Notice[] = [];
+	#urgent: { readonly report: StatusReport; readonly done: () => void } | undefined;
+	#failureCount = 0;
+	#retry: unknown;
+	#isStopped = false;
+
+	constructor(options: ReporterOptions) {
+		this.#options = options;
+	}
+
+	/** The server has accepted a report since this start. */
+	get hasBeenAccepted(): boolean {
+		return this.#hasBeenAccepted;
+	}
+
+	/** The start-up report. */
+	boot(): void {
+		this.#isBootDue = true;
+		this.kick();
+	}
+
+	/** The state of the moment, once, as soon as nothing else is under way. */
+	update(): void {
+		this.#isUpdateDue = true;
+		this.kick();
+	}
+
+	/** As update, but skipped when a report is under way or the server does not answer. */
+	progress(): void {
+		if (!this.#isBusy && this.#retry === undefined) this.update();
+	}
+
+	/** Something that went wrong without ending an update; once while it waits to be sent. */
+	notice(error: FotaError, release: ReleaseName | undefined): void {
+		const isKnown = this.#notices.some(
+			(item) => item.error.code === error.code && item.release?.hash === release?.hash,
+		);
+		if (!isKnown) this.#notices = [...this.#notices, { error, release }].slice(-NOTICES_MAX);
+		this.kick();
+	}
+
+	/** Next of all, without waiting for a back-off. `done` is called when it was accepted or failed. */
+	urgent(report: StatusReport, done: () => void): void {
+		this.#urgent = { report, done };
+		this.#isUpdateDue = false;
+		this.#send();
+	}
+
+	/** Sends what is due, unless a back-off runs. */
+	kick(): void {
+		if (this.#retry === undefined) this.#send();
+	}
+
+	/** The server was just reached: no use in waiting any longer. */
+	kickNow(): void {
+		this.#clearRetry();
+		this.#send();
+	}
+
+	stop(): void {
+		this.#isStopped = true;
+		this.#clearRetry();
+	}
+
+	#send(): void {
+		if (this.#isBusy || this.#isStopped) return;
+		const delivery = this.#next();
+		if (delivery === undefined) return;
+		this.#isBusy = true;
+		this.#options.calls.report(delivery.report, (outcome) => this.#sent(delivery, outcome));
+	}
+
+	#next(): Delivery | undefined {
+		if (this.#urgent) {
+			const { report, done } = this.#urgent;
+			this.#urgent = undefined;
+			return { report, accepted: done, isKept: false };
+		}
+		return this.#nextOutcome() ?? this.#nextKept() ?? this.#nextUpdate();
+	}
+
+	#nextOutcome(): Delivery | undefined {
+		const { ledger, facts } = this.#options;
+		const outcome = ledger.state.outcomes[0];
+		if (outcome === undefined) return undefined;
+		const accepted = () => {
+			ledger.note({ outcomes: ledger.state.outcomes.filter((item) => item !== outcome) });
+		};
+		return { report: outcomeReport(facts(), outcome), accepted, isKept: true };
+	}
+
+	#nextKept(): Delivery | undefined {
+		const facts = this.#options.facts();
+		if (this.#isBootDue) {
+			const accepted = () => {
+				this.#isBootDue = false;
+			};
+			return { report: currentReport(facts), accepted, isKept: true };
+		}
+		const notice = this.#notices[0];
+		if (notice === undefined) return undefined;
+		const accepted = () => {
+			this.#notices = this.#notices.filter((item) => item !== notice);
+		};
+		return { report: noticeReport(facts, notice.error, notice.release), accepted, isKept: true };
+	}
+
+	#nextUpdate(): Delivery | undefined {
+		if (!this.#isUpdateDue) return undefined;
+		this.#isUpdateDue = false;
+		return { report: currentReport(this.#options.facts()), accepted: () => {}, isKept: false };
+	}
+
+	#sent(delivery: Delivery, outcome: Outcome<StatusAnswer>): void {
+		this.#isBusy = false;
+		if (this.#isStopped) return;
+		if (outcome.error === undefined) {
+			this.#failureCount = 0;
+			this.#hasBeenAccepted = true;
+			delivery.accepted();
+			this.#options.onAccepted(outcome.value);
+			this.kick();
+			return;
+		}
+		this.#failed(delivery, outcome.error);
+	}
+
+	#failed(delivery: Delivery, error: FotaError): void {
+		const { log, timer, guard, delayMs } = this.#options;
+		if (!delivery.isKept) {
+			// An urgent one: whoever waits for it goes on.
+			delivery.accepted();
+			log.write("warn", `report not accepted: ${error.code}: ${error.message}`);
+			this.kick();
+			return;
+		}
+		const waitMs = delayMs(++this.#failureCount);
+		const seconds = Math.round(waitMs / 1000);
+		log.write("warn", `report not accepted, again in ${seconds} s: ${error.code}: ${error.message}`);
+		this.#clearRetry();
+		this.#retry = timer.set(
+			() =>
+				guard(() => {
+					this.#retry = undefined;
+					this.#send();
+				}),
+			waitMs,
+		);
+		if (this.#urgent) this.#send();
+	}
+
+	#clearRetry(): void {
+		if (this.#retry !== undefined) this.#options.timer.clear(this.#retry);
+		this.#retry = undefined;
+	}
+}

@@ -1,0 +1,283 @@
+// Carries out what the machine asks for, through the ports, and feeds back what came of it. Called by the composition
+// root. It decides nothing about the update: an `if` on what to do next belongs into machine.ts.
+//
+// Every callback from a timer or the cloud enters through #guard, so nothing thrown reaches native code. What a command
+// throws becomes the event "failed"; the machine knows for each state what that means.
+import type { Settings } from "../protocol/identity.js";
+import type { StatusAnswer } from "../protocol/status-report.js";
+import { type BootFacts, judgeBoot } from "./boot.js";
+import { carryOut, type Parts } from "./carry-out.js";
+import { CloudCalls } from "./cloud-calls.js";
+import type { Desk } from "./desk.js";
+import { toFotaError } from "./fault.js";
+import { Installer } from "./installer.js";
+import { Ledger } from "./ledger.js";
+import { stateLine } from "./log-lines.js";
+import { INITIAL_STATE, step } from "./machine.js";
+import { Poller } from "./poller.js";
+import type { Ports, SlotInfo, TimerId } from "./ports.js";
+import { Reporter } from "./reporter.js";
+import type { ReportFacts } from "./reports.js";
+import { backoffDelayMs, trialReportDelayMs } from "./schedule.js";
+import type { Command, Event, State, StateName } from "./states.js";
+import { Supervisor } from "./supervisor.js";
+
+/** Steps in one turn; more is a fault that would never end. */
+const STEPS_MAX = 50;
+/** Rest after such a fault. */
+const FAULT_REST_MS = 60_000;
+
+export interface Updater {
+	/** Name of the state, as in reports and logs. */
+	readonly state: StateName;
+	/** Once. Never throws. */
+	start(): void;
+	/** Asks the server now instead of at the next poll; no effect while something is under way. */
+	checkNow(): void;
+	/** Ends all timers and connections; nothing is undone. For good. */
+	stop(): void;
+}
+
+export function createUpdater(ports: Ports, settings: Settings): Updater {
+	return new Runner(ports, settings);
+}
+
+/** Waits longer than this hold no connection. */
+const KEEP_CONNECTED_MS = 1000;
+
+class Runner implements Updater, Desk {
+	readonly ports: Ports;
+	readonly settings: Settings;
+	readonly calls: CloudCalls;
+	readonly ledger: Ledger;
+	readonly reporter: Reporter;
+	readonly startedMs: number;
+	readonly #parts: Parts;
+	#running: SlotInfo | undefined;
+	#state: State = INITIAL_STATE;
+	/** The state that was logged last; none before the start. */
+	#shown: StateName | undefined;
+	#events: Event[] = [];
+	#isStepping = false;
+	/** Counts commands, so that an answer to an earlier one is not taken for one to the present. */
+	#turn = 0;
+	#mainTimer: TimerId;
+	#progressTimer: TimerId;
+	#isWaiting = false;
+	#isOrderAnnounced = false;
+	#isStarted = false;
+	#isStopped = false;
+
+	constructor(ports: Ports, settings: Settings) {
+		this.ports = ports;
+		this.settings = settings;
+		const { cloud, timer, log, store } = ports;
+		this.startedMs = ports.clock.nowMs();
+		const guard = (work: () => void) => this.#guard(work);
+		this.calls = new CloudCalls({ cloud, timer, guard });
+		this.ledger = new Ledger(store, log);
+		this.reporter = new Reporter({
+			calls: this.calls,
+			timer,
+			guard,
+			log,
+			ledger: this.ledger,
+			facts: () => this.#facts(),
+			delayMs: (failureCount) => this.#reportDelayMs(failureCount),
+			onAccepted: (answer) => this.#reportAccepted(answer),
+		});
+		this.#parts = {
+			poller: new Poller(this),
+			installer: new Installer(this),
+			supervisor: new Supervisor(this),
+		};
+	}
+
+	get state(): StateName {
+		return this.#state.name;
+	}
+
+	/** Throws `flash-failed` when the boot records cannot be read. */
+	get running(): SlotInfo {
+		this.#running ??= this.ports.slots.running();
+		return this.#running;
+	}
+
+	start(): void {
+		if (this.#isStarted || this.#isStopped) return;
+		this.#isStarted = true;
+		this.#guard(() => {
+			this.dispatch({ name: "started", situation: judgeBoot(this.#bootFacts()) });
+			this.#parts.supervisor.reportStart();
+		});
+	}
+
+	checkNow(): void {
+		this.#guard(() => this.dispatch({ name: "check-due" }));
+	}
+
+	stop(): void {
+		this.#guard(() => {
+			this.halt();
+			this.calls.close();
+		});
+	}
+
+	halt(): void {
+		this.#isStopped = true;
+		this.#turn++;
+		this.#events = [];
+		this.#clearTimers();
+		this.reporter.stop();
+	}
+
+	dispatch(event: Event): void {
+		if (this.#isStopped) return;
+		this.#events.push(event);
+		if (this.#isStepping) return;
+		this.#isStepping = true;
+		try {
+			this.#runEvents();
+		} finally {
+			this.#isStepping = false;
+		}
+	}
+
+	later(delayMs: number, work: () => void): void {
+		const { timer } = this.ports;
+		timer.clear(this.#mainTimer);
+		const guarded = this.only(work);
+		this.#mainTimer = timer.set(() => this.#guard(guarded), delayMs);
+		this.#isWaiting = delayMs >= KEEP_CONNECTED_MS;
+	}
+
+	only<A extends unknown[]>(work: (...values: A) => void): (...values: A) => void {
+		const turn = this.#turn;
+		return (...values) => {
+			if (turn !== this.#turn || this.#isStopped) return;
+			this.#isWaiting = false;
+			work(...values);
+		};
+	}
+
+	#runEvents(): void {
+		for (let count = 0; count < STEPS_MAX; count++) {
+			const event = this.#events.shift();
+			if (event === undefined || this.#isStopped) return;
+			const { state, command } = step(this.#state, event);
+			this.#state = state;
+			if (state.name !== this.#shown) this.#entered(state);
+			if (command) this.#begin(command);
+		}
+		this.#rest();
+	}
+
+	#begin(command: Command): void {
+		this.#turn++;
+		this.ports.timer.clear(this.#mainTimer);
+		this.#isWaiting = false;
+		try {
+			carryOut(this.#parts, command, () => this.#facts());
+			if (command.name === "wait") this.#passOnOrder();
+		} catch (cause) {
+			this.#events.push({ name: "failed", error: toFotaError(cause) });
+		}
+	}
+
+	/** An order that was announced while something else was under way. */
+	#passOnOrder(): void {
+		if (!this.#isOrderAnnounced) return;
+		this.#isOrderAnnounced = false;
+		this.dispatch({ name: "order-announced" });
+	}
+
+	#entered(state: State): void {
+		const { log, timer, device } = this.ports;
+		this.#shown = state.name;
+		log.write(state.name === "FAILED" ? "warn" : "info", stateLine(state));
+		timer.clear(this.#progressTimer);
+		if (state.name === "DOWNLOADING") this.#scheduleProgress();
+		if (state.name === "IDLE") {
+			this.#parts.installer.rest();
+			log.write("info", `idle, running ${device.version} in ${this.running.label}`);
+		}
+	}
+
+	#scheduleProgress(): void {
+		this.#progressTimer = this.ports.timer.set(
+			() =>
+				this.#guard(() => {
+					this.reporter.progress();
+					this.#scheduleProgress();
+				}),
+			this.settings.reportSeconds * 1000,
+		);
+	}
+
+	#reportAccepted(answer: StatusAnswer): void {
+		if (!answer.isRollbackPending) return;
+		if (this.#state.name === "IDLE") this.dispatch({ name: "order-announced" });
+		else this.#isOrderAnnounced = true;
+	}
+
+	#reportDelayMs(failureCount: number): number {
+		const { random } = this.ports;
+		if (this.#state.name === "BOOT_VERIFICATION") return trialReportDelayMs(failureCount, random);
+		return backoffDelayMs(failureCount, this.settings.pollSeconds, random);
+	}
+
+	#facts(): ReportFacts {
+		const { device, clock, slots } = this.ports;
+		const nextChunk = this.#parts.installer.nextChunk;
+		const state = this.#state.name === "DOWNLOADING" ? { ...this.#state, nextChunk } : this.#state;
+		const isOnTrial = slots.isOnTrial();
+		return { state, device, running: this.running, isOnTrial, nowMs: clock.nowMs() };
+	}
+
+	#bootFacts(): BootFacts {
+		const { slots, device } = this.ports;
+		return {
+			persistent: this.ledger.state,
+			running: this.running,
+			spare: slots.spare(),
+			isOnTrial: slots.isOnTrial(),
+			trialBootsMax: slots.trialBootsMax(),
+			version: device.version,
+		};
+	}
+
+	/** The edge: whatever a callback throws becomes an event, and the sockets are freed once nobody needs them. */
+	#guard(work: () => void): void {
+		if (this.#isStopped) return;
+		try {
+			try {
+				work();
+			} catch (cause) {
+				const error = toFotaError(cause);
+				this.ports.log.write("error", `${error.code}: ${error.message}`);
+				this.dispatch({ name: "failed", error });
+			}
+			if (this.#isWaiting && !this.#isStopped) this.calls.release();
+		} catch {
+			// A fault in handling a fault: log and timer themselves may be what fails.
+			this.#rest();
+		}
+	}
+
+	#rest(): void {
+		this.#events = [];
+		this.#state = INITIAL_STATE;
+		this.#turn++;
+		this.ports.timer.clear(this.#mainTimer);
+		// Judged anew: on trial this must end in the trial again, never in a poll.
+		const wake = () =>
+			this.#guard(() => this.dispatch({ name: "started", situation: judgeBoot(this.#bootFacts()) }));
+		this.#mainTimer = this.ports.timer.set(wake, FAULT_REST_MS);
+	}
+
+	#clearTimers(): void {
+		const { timer } = this.ports;
+		timer.clear(this.#mainTimer);
+		timer.clear(this.#progressTimer);
+	}
+}

@@ -1,0 +1,151 @@
+// Everything around a restart: the announcement before it, the trial after it, the way back, and the end of an update
+// in the books. Part of the runner.
+
+import { FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
+import type { StatusReport } from "../protocol/status-report.js";
+import { bookEnding, type Ending, type RolledBack, withBad } from "./bookkeeping.js";
+import type { Desk } from "./desk.js";
+import { plainMessage } from "./fault.js";
+import { judgeTrial, unhealthyChecks } from "./health.js";
+import { currentReport, type ReportFacts } from "./reports.js";
+import type { Command } from "./states.js";
+
+/** Longest wait for the report that announces a restart. */
+const ANNOUNCE_MAX_MS = 10_000;
+/** Between that report and the restart. */
+const RESTART_DELAY_MS = 3000;
+const TRIAL_TICK_MS = 1000;
+/** Between two attempts at a rollback. */
+const ROLLBACK_REST_MS = 5000;
+
+export class Supervisor {
+	readonly #desk: Desk;
+
+	constructor(desk: Desk) {
+		this.#desk = desk;
+	}
+
+	/** The start-up report, always; unless an outcome waits, which says the same and more. */
+	reportStart(): void {
+		const { reporter, ledger, ports } = this.#desk;
+		if (ports.slots.isOnTrial() || ledger.state.outcomes.length === 0) reporter.boot();
+		else reporter.kick();
+		if (ports.slots.hasBootloaderRollback()) return;
+		const error = new FotaError("bootloader-without-rollback", "updates are refused");
+		ports.log.write("error", `${error.code}: ${error.message}`);
+		reporter.notice(error, undefined);
+	}
+
+	restart(facts: ReportFacts): void {
+		this.#announce(currentReport(facts), () => {
+			this.#desk.calls.drop();
+			this.#desk.later(RESTART_DELAY_MS, () => {
+				this.#desk.ports.log.write("info", "restarting");
+				this.#desk.ports.device.restart();
+				this.#desk.halt();
+			});
+		});
+	}
+
+	/** Goes on when the report was answered or after a bounded wait, whichever comes first; once. */
+	#announce(report: StatusReport, next: () => void): void {
+		let isOver = false;
+		const proceed = this.#desk.only(() => {
+			if (isOver) return;
+			isOver = true;
+			next();
+		});
+		this.#desk.later(ANNOUNCE_MAX_MS, proceed);
+		this.#desk.reporter.urgent(report, proceed);
+	}
+
+	watchTrial(hasDeadline: boolean): void {
+		this.#desk.later(TRIAL_TICK_MS, () => this.#tickTrial(hasDeadline));
+	}
+
+	#tickTrial(hasDeadline: boolean): void {
+		const { ports, settings, reporter } = this.#desk;
+		const verdict = judgeTrial({
+			elapsedMs: ports.clock.nowMs() - this.#desk.startedMs,
+			unhealthy: unhealthyChecks(ports.healthChecks),
+			isReported: reporter.hasBeenAccepted,
+			deadlineMs: hasDeadline ? settings.confirmSeconds * 1000 : undefined,
+		});
+		if (verdict.verdict === "wait") this.watchTrial(hasDeadline);
+		else if (verdict.verdict === "confirm") this.#desk.dispatch({ name: "trial-passed" });
+		else this.#desk.dispatch({ name: "trial-failed", message: verdict.message });
+	}
+
+	confirm(): void {
+		this.#desk.ports.slots.confirm();
+		this.#desk.dispatch({ name: "confirmed" });
+	}
+
+	/** Throws `rollback-impossible` for an order; for a trial the attempt itself shows it. */
+	rollBack(command: Extract<Command, { name: "roll-back" }>, facts: ReportFacts): void {
+		const { left, attempt } = command;
+		const { slots } = this.#desk.ports;
+		if (attempt > 1) {
+			this.#desk.later(ROLLBACK_REST_MS, () => this.#leave());
+			return;
+		}
+		// Reads the whole other image, so it is asked for only where the running firmware is good enough to stay.
+		if (left.orderId !== undefined && !slots.canRollBack())
+			throw new FotaError("rollback-impossible", "no other valid image to go back to");
+		this.#noteRollback(left);
+		this.#announce(currentReport(facts), () => {
+			this.#desk.calls.drop();
+			this.#leave();
+		});
+	}
+
+	// The reason first: after the restart it is all that is left of it. On trial the way back counts for more than its
+	// reason; an order that cannot be recorded would be carried out at every start.
+	#noteRollback(left: RolledBack): void {
+		const { ledger, running } = this.#desk;
+		const message = plainMessage(left.message);
+		const tryCount = (ledger.state.rollback?.tryCount ?? 0) + 1;
+		const change = {
+			rollback: { ...left, message, slot: running.label, tryCount },
+			badReleases: withBad(ledger.state, left),
+			lastOrderId: Math.max(ledger.state.lastOrderId, left.orderId ?? 0),
+		};
+		if (left.orderId === undefined) ledger.note(change);
+		else ledger.commit(change);
+	}
+
+	#leave(): void {
+		try {
+			this.#desk.ports.slots.rollBack();
+			this.#desk.halt();
+		} catch (cause) {
+			const error =
+				cause instanceof FotaError ? cause : new FotaError("rollback-impossible", String(cause), { cause });
+			this.#desk.dispatch({ name: "failed", error });
+		}
+	}
+
+	/** Never fails: what cannot be stored is reported from RAM. */
+	conclude(ending: Ending): void {
+		const { ledger, reporter, ports } = this.#desk;
+		this.#log(ending);
+		const context = { version: ports.device.version, slot: ports.slots.spare().label };
+		const change = bookEnding(ledger.state, ending, context);
+		if (change) ledger.note(change);
+		else if (ending.kind === "failed") reporter.notice(ending.error, ending.release);
+		reporter.kick();
+		this.#desk.dispatch({ name: "concluded" });
+	}
+
+	#log(ending: Ending): void {
+		const { log, device } = this.#desk.ports;
+		if (ending.kind === "completed") {
+			log.write("info", `update ${ending.release?.version ?? device.version} confirmed`);
+		} else if (ending.kind === "rolled-back") {
+			log.write("warn", `update ${ending.left.version} rolled back: ${ending.left.code}`);
+		} else {
+			const { code, message } = ending.error;
+			log.write(SECURITY_CODES.includes(code) ? "security" : "error", `${code}: ${message}`);
+		}
+	}
+}
