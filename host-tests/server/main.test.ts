@@ -1,0 +1,79 @@
+// The server as a process: start, first-start token, signals, a start that cannot be.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+let folder: string;
+let output: string;
+let child: ChildProcess | undefined;
+beforeEach(async () => {
+	folder = await mkdtemp(join(tmpdir(), "fota-main-test-"));
+	output = "";
+});
+afterEach(async () => {
+	if (child?.exitCode === null && child.signalCode === null) {
+		child.kill("SIGKILL");
+		await once(child, "exit");
+	}
+	await rm(folder, { recursive: true });
+});
+
+function start(environment: Record<string, string> = {}): ChildProcess {
+	const root = join(import.meta.dirname, "../..");
+	const process_ = spawn(process.execPath, ["--import", "tsx", "server/main.ts"], {
+		cwd: root,
+		env: { PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", FOTA_DATA: folder, ...environment },
+	});
+	for (const stream of [process_.stdout, process_.stderr]) {
+		stream.on("data", (piece: Buffer) => {
+			output += piece.toString();
+		});
+	}
+	child = process_;
+	return process_;
+}
+
+async function listeningUrl(): Promise<string> {
+	await expect.poll(() => output, { timeout: 50_000, interval: 100 }).toContain('"msg":"listening"');
+	return /"url":"([^"]+)"/.exec(output)?.[1] ?? "";
+}
+
+describe("the server program", () => {
+	it("starts, keeps its admin token out of the log, and stops on SIGTERM", async () => {
+		const server = start();
+		const url = await listeningUrl();
+		expect((await fetch(`${url}/health`)).status).toBe(200);
+		const token = (await readFile(join(folder, "admin-token"), "utf8")).trim();
+		const headers = { authorization: `Bearer ${token}` };
+		expect((await fetch(`${url}/api/cloud/fota/devices`, { headers })).status).toBe(200);
+		expect(output).not.toContain(token);
+		expect(output).toContain("admin-token");
+		expect((await stat(join(folder, "fota.db"))).mode & 0o077).toBe(0);
+		server.kill("SIGTERM");
+		expect(await once(server, "exit")).toEqual([0, null]);
+		expect(output).toContain('"msg":"stopped"');
+	});
+
+	it("serves what it had accepted after it was killed at once", async () => {
+		const first = start({ FOTA_ADMIN_TOKEN: "token-of-the-main-test" });
+		const headers = { authorization: "Bearer token-of-the-main-test", "content-type": "application/json" };
+		const devices = `${await listeningUrl()}/api/cloud/fota/devices`;
+		const body = JSON.stringify({ device_id: "d-1", device_type: "t" });
+		expect((await fetch(devices, { method: "POST", headers, body })).status).toBe(201);
+		first.kill("SIGKILL");
+		await once(first, "exit");
+		output = "";
+		start({ FOTA_ADMIN_TOKEN: "token-of-the-main-test" });
+		const answer = await fetch(`${await listeningUrl()}/api/cloud/fota/devices`, { headers });
+		expect(await answer.text()).toContain('"d-1"');
+	});
+
+	it("says in one line why it cannot start", async () => {
+		const server = start({ PORT: "many" });
+		expect(await once(server, "exit")).toEqual([1, null]);
+		expect(output).toBe("server not started: PORT is not a number from 0 to 65535\n");
+	});
+});

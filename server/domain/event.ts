@@ -1,0 +1,52 @@
+// What a line in the event log or the security log is. Types without `upload_`, `device_` and `auth_` are those of
+// the old server (requirement of its dashboards); logs are for people, decisions never read them.
+
+export type LogName = "fota" | "security";
+
+export const FOTA_EVENT_TYPES = [
+	"firmware_uploaded",
+	"firmware_decoded",
+	"firmware_hash_verified",
+	"chunking_started",
+	"chunk_received",
+	"firmware_verified",
+	"verification_failed",
+	"firmware_applied",
+	"boot_status",
+	"boot_successful",
+	"boot_failed",
+	"rollback_ordered",
+	"rollback_triggered",
+	"fota_completed",
+	"update_failed",
+	"upload_refused",
+	"release_reissued",
+	"release_deactivated",
+	"device_registered",
+] as const;
+
+export const SECURITY_EVENT_TYPES = [
+	"auth_failed",
+	"admin_auth_failed",
+	"nonce_replayed",
+	"device_type_mismatch",
+	"device_key_replaced",
+	"release_key_added",
+	"upload_refused",
+	"device_security_event",
+	"rollback_ordered",
+	"rollback_triggered",
+] as const;
+
+export type EventDetails = Readonly<Record<string, string | number | boolean | undefined>>;
+
+interface EventOf<L extends LogName, T extends string> {
+	readonly log: L;
+	readonly type: T;
+	readonly deviceId?: string | undefined;
+	readonly details: EventDetails;
+}
+
+export type FotaEvent = EventOf<"fota", (typeof FOTA_EVENT_TYPES)[number]>;
+export type SecurityEvent = EventOf<"security", (typeof SECURITY_EVENT_TYPES)[number]>;
+export type LogEvent = FotaEvent | SecurityEvent;

@@ -1,0 +1,157 @@
+// GET chunk: pieces of an image, as frames for our firmware or as JSON for old devices (docs/protocol.md §6). Reads
+// the image in pieces as the network takes them; it is never in memory as a whole.
+import { Readable } from "node:stream";
+import { Type } from "typebox";
+import {
+	CHUNK_MAC_PREFIX_BYTES,
+	CHUNK_PATH,
+	CHUNKS_MEDIA_TYPE,
+	chunkMacPrefix,
+	FRAME_HEAD_BYTES,
+	FRAME_OVERHEAD_BYTES,
+	framesLength,
+} from "../../src/protocol/chunk-frames.js";
+import { hexDecode } from "../../src/protocol/encoding.js";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { CHUNK_COUNT_MAX, CHUNK_SIZES_BYTES, HASH_BYTES } from "../../src/protocol/limits.js";
+import { chunkCountOf, chunkLengthOf } from "../../src/protocol/manifest.js";
+import type { Caller } from "../auth/device-authenticator.js";
+import { chunkKeyOf, hmac } from "../auth/device-keys.js";
+import type { Server, Services } from "../services.js";
+import type { OpenImage } from "../stores/image-store.js";
+import { findActiveRelease, findReleaseById } from "../stores/release-store.js";
+import type { ReleaseRow } from "../stores/tables.js";
+import { callerOf } from "./device-scope.js";
+import { ChunkBytesSchema, HashSchema } from "./schemas.js";
+
+const Query = Type.Object({
+	/** Counted from 0. */
+	chunk_number: Type.Integer({ minimum: 0, maximum: CHUNK_COUNT_MAX - 1 }),
+	count: Type.Optional(Type.Integer({ minimum: 1, maximum: CHUNK_COUNT_MAX })),
+	chunk_size: Type.Optional(ChunkBytesSchema),
+	/** Of the image; without it, the one that the last manifest named. */
+	hash: Type.Optional(HashSchema),
+});
+
+/** What one read brings into memory, at least one chunk. */
+const READ_BYTES = 65_536;
+
+interface ChunkRange {
+	readonly release: ReleaseRow;
+	readonly first: number;
+	readonly count: number;
+	readonly chunkBytes: number;
+}
+
+export function registerChunkRoute(server: Server, services: Services): void {
+	server.get(CHUNK_PATH, { schema: { querystring: Query } }, async (request, reply) => {
+		const caller = callerOf(request);
+		const { chunk_number: first, count = 1, chunk_size, hash } = request.query;
+		const accepted = acceptedType(request.headers.accept);
+		const release = await releaseOf(services, caller, hash);
+		const range = { release, first, count, chunkBytes: chunk_size ?? release.chunk_bytes };
+		checkRange(range);
+		if (accepted === "frames") {
+			const image = await services.images.open(release.hash);
+			reply.header("content-length", framesLength({ ...range, sizeBytes: release.size_bytes }));
+			return reply.type(CHUNKS_MEDIA_TYPE).send(frameStream(image, range, caller));
+		}
+		if (count !== 1) throw new FotaError("request-malformed", "one chunk a request in this representation");
+		return reply.type("application/json").send(await chunkAsJson(services, range, caller));
+	});
+}
+
+function acceptedType(accept: string | undefined): "frames" | "json" {
+	const types = (accept ?? "*/*").split(",").map((part) => part.split(";", 1)[0]?.trim().toLowerCase());
+	if (types.includes(CHUNKS_MEDIA_TYPE)) return "frames";
+	if (types.some((type) => type === "application/json" || type === "application/*" || type === "*/*"))
+		return "json";
+	throw new FotaError("request-malformed", `accept names neither ${CHUNKS_MEDIA_TYPE} nor application/json`);
+}
+
+// Only what is active and of the device's own type: a device cannot be made to read another product's firmware.
+async function releaseOf(
+	services: Services,
+	{ device }: Caller,
+	hash: string | undefined,
+): Promise<ReleaseRow> {
+	const release =
+		hash !== undefined
+			? await findActiveRelease(services.db, device.device_type, hash)
+			: device.offered_release_id !== null
+				? await findReleaseById(services.db, device.offered_release_id)
+				: undefined;
+	const isOffered =
+		release !== undefined &&
+		release.is_active === 1 &&
+		release.device_type === device.device_type &&
+		(device.chip === null || device.chip === release.chip);
+	if (!isOffered) throw new FotaError("release-unknown", "no such release is offered to this device");
+	return release;
+}
+
+function checkRange({ release, first, count, chunkBytes }: ChunkRange): void {
+	if (!CHUNK_SIZES_BYTES.includes(chunkBytes))
+		throw new FotaError("request-malformed", `chunk_size is not one of ${CHUNK_SIZES_BYTES.join(", ")}`);
+	const chunkCount = chunkCountOf(release.size_bytes, chunkBytes);
+	if (first + count > chunkCount)
+		throw new FotaError("request-malformed", `the image has chunks 0 to ${chunkCount - 1}`);
+}
+
+function frameStream(image: OpenImage, range: ChunkRange, caller: Caller): Readable {
+	// One piece ahead of the socket at most.
+	const stream = Readable.from(frames(image, range, caller), { highWaterMark: 1 });
+	// Not in the generator: its `finally` would not run if the connection is gone before the first piece.
+	stream.once("close", () => void image.close());
+	return stream;
+}
+
+async function* frames(image: OpenImage, range: ChunkRange, caller: Caller): AsyncGenerator<Buffer> {
+	const { release, first, count, chunkBytes } = range;
+	const key = chunkKeyOf(caller.deviceKey, hexDecode(release.hash, HASH_BYTES) ?? new Uint8Array(0));
+	const chunksPerRead = Math.max(1, Math.floor(READ_BYTES / chunkBytes));
+	for (let at = first; at < first + count; at += chunksPerRead) {
+		const readCount = Math.min(chunksPerRead, first + count - at);
+		const offsetBytes = at * chunkBytes;
+		const data = Buffer.alloc(Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes));
+		await image.read(offsetBytes, data);
+		yield framesOf(data, { first: at, chunkBytes, key });
+	}
+}
+
+function framesOf(
+	data: Buffer,
+	options: { readonly first: number; readonly chunkBytes: number; readonly key: Uint8Array },
+): Buffer {
+	const { first, chunkBytes, key } = options;
+	const frameCount = Math.ceil(data.length / chunkBytes);
+	const out = Buffer.alloc(data.length + frameCount * FRAME_OVERHEAD_BYTES);
+	const prefix = new Uint8Array(CHUNK_MAC_PREFIX_BYTES);
+	let at = 0;
+	for (let i = 0; i < frameCount; i++) {
+		const chunk = data.subarray(i * chunkBytes, (i + 1) * chunkBytes);
+		chunkMacPrefix(first + i, chunk.length, prefix);
+		out.writeUInt32BE(chunk.length, at);
+		out.set(chunk, at + FRAME_HEAD_BYTES);
+		out.set(hmac(key, prefix, chunk), at + FRAME_HEAD_BYTES + chunk.length);
+		at += chunk.length + FRAME_OVERHEAD_BYTES;
+	}
+	return out;
+}
+
+async function chunkAsJson(services: Services, range: ChunkRange, caller: Caller): Promise<string> {
+	const { release, first, chunkBytes } = range;
+	const data = Buffer.alloc(chunkLengthOf(first, release.size_bytes, chunkBytes));
+	const image = await services.images.open(release.hash);
+	try {
+		await image.read(first * chunkBytes, data);
+	} finally {
+		await image.close();
+	}
+	return JSON.stringify({
+		chunk_number: first,
+		data: data.toString("base64"),
+		size: data.length,
+		mac: hmac(caller.deviceKey, data).toString("hex"),
+	});
+}

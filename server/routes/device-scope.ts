@@ -1,0 +1,168 @@
+// What all device routes have in common: raw bodies, the device's authentication, and the MAC on what it is answered
+// (docs/protocol.md §3). The routes themselves find the caller in `request.caller`.
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AUTH_SCHEME, RESPONSE_MAC_HEADER } from "../../src/protocol/device-auth.js";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { NAME_PATTERN } from "../../src/protocol/json.js";
+import { STATUS_MAX_BYTES } from "../../src/protocol/limits.js";
+import { type Authentication, authenticate, type Caller } from "../auth/device-authenticator.js";
+import { responseMac, sha256Hex } from "../auth/device-keys.js";
+import type { Server, Services } from "../services.js";
+import { appendEvents } from "../stores/event-store.js";
+import { registerChunkRoute } from "./chunk-route.js";
+import { registerManifestRoute } from "./manifest-route.js";
+import { sendProblem } from "./problems.js";
+import { registerReportRoute } from "./report-route.js";
+import { registerRollbackStatusRoute } from "./rollback-status-route.js";
+
+declare module "fastify" {
+	interface FastifyRequest {
+		/** Set on device routes once the device is known. */
+		caller: Caller | undefined;
+	}
+}
+
+const NO_BODY = new Uint8Array(0);
+
+export async function registerDeviceRoutes(server: Server, services: Services): Promise<void> {
+	server.decorateRequest("caller", undefined);
+	// The MAC is over the bytes as they came, whatever they call themselves; the protocol's own parsers read them.
+	server.removeAllContentTypeParsers();
+	server.addContentTypeParser(
+		"*",
+		{ parseAs: "buffer", bodyLimit: STATUS_MAX_BYTES },
+		(_request, body, done) => {
+			done(null, body);
+		},
+	);
+	// Before validation: what a known device gets wrong is answered with a MAC as well.
+	server.addHook("preValidation", async (request, reply) => {
+		const authentication = await authenticate(services, deviceRequestOf(request));
+		return admit(services, request, reply, authentication);
+	});
+	server.addHook("onSend", async (request, reply, payload) => {
+		addResponseMac(request, reply, payload);
+		return payload;
+	});
+	registerManifestRoute(server, services);
+	registerChunkRoute(server, services);
+	registerReportRoute(server, services);
+	registerRollbackStatusRoute(server, services);
+}
+
+/** The device behind the request. */
+export function callerOf(request: FastifyRequest): Caller {
+	if (request.caller === undefined) throw new FotaError("server-failed", "device route without a caller");
+	return request.caller;
+}
+
+function deviceRequestOf(request: FastifyRequest) {
+	const legacyDeviceId = request.headers["device-id"];
+	return {
+		method: request.method,
+		target: request.raw.url ?? "",
+		body: rawBodyOf(request),
+		authorization: request.headers.authorization,
+		legacyDeviceId: typeof legacyDeviceId === "string" ? legacyDeviceId : undefined,
+	};
+}
+
+/** The bytes of the body; empty when there is none. */
+export function rawBodyOf(request: FastifyRequest): Uint8Array {
+	return request.body instanceof Uint8Array ? request.body : NO_BODY;
+}
+
+async function admit(
+	services: Services,
+	request: FastifyRequest,
+	reply: FastifyReply,
+	authentication: Authentication,
+): Promise<FastifyReply | undefined> {
+	if (authentication.kind === "accepted") {
+		request.caller = authentication.caller;
+		return undefined;
+	}
+	if (authentication.kind === "stale") {
+		request.caller = authentication.caller;
+		return refuseStale(services, request, reply, authentication);
+	}
+	const { code, cause, deviceId } = authentication;
+	request.log.warn({ code, cause, device: deviceId }, "device refused");
+	if (code === "auth-failed")
+		await services.refusals.note({
+			log: "security",
+			type: "auth_failed",
+			deviceId,
+			details: { cause, address: request.ip, path: request.routeOptions.url },
+		});
+	reply.header("www-authenticate", AUTH_SCHEME);
+	const detail = code === "auth-missing" ? "no device credential" : "device not authenticated";
+	return sendProblem(reply, { status: 401, code, detail });
+}
+
+async function refuseStale(
+	services: Services,
+	request: FastifyRequest,
+	reply: FastifyReply,
+	{ caller, nextNonce, isRepeated }: Extract<Authentication, { kind: "stale" }>,
+): Promise<FastifyReply> {
+	const deviceId = caller.device.device_id;
+	request.log.warn(
+		{ code: "nonce-stale", device: deviceId, nonce: caller.nonce, nextNonce },
+		"device refused",
+	);
+	if (isRepeated) {
+		await services.refusals.note({
+			log: "security",
+			type: "nonce_replayed",
+			deviceId,
+			details: { nonce: caller.nonce, next_nonce: nextNonce, address: request.ip },
+		});
+	}
+	return sendProblem(reply, {
+		status: 401,
+		code: "nonce-stale",
+		detail: "the nonce was used or passed",
+		nextNonce,
+	});
+}
+
+// Streams (chunk frames) carry a MAC in each frame instead.
+function addResponseMac(request: FastifyRequest, reply: FastifyReply, payload: unknown): void {
+	const { caller } = request;
+	if (caller?.nonce === undefined) return;
+	const body = payload ?? "";
+	if (typeof body !== "string" && !(body instanceof Uint8Array)) return;
+	const mac = responseMac(caller.deviceKey, {
+		nonce: caller.nonce,
+		status: reply.statusCode,
+		bodyHash: sha256Hex(body),
+	});
+	reply.header(RESPONSE_MAC_HEADER, mac);
+}
+
+/** A device of another type than it is registered with, or one that says so. */
+export async function noteTypeMismatch(
+	services: Services,
+	caller: Caller,
+	claimed: { readonly deviceType: string; readonly chip: string | undefined },
+): Promise<void> {
+	const { device } = caller;
+	await appendEvents(
+		services.db,
+		[
+			{
+				log: "security",
+				type: "device_type_mismatch",
+				deviceId: device.device_id,
+				details: {
+					registered_type: device.device_type,
+					registered_chip: device.chip ?? undefined,
+					claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
+					claimed_chip: claimed.chip,
+				},
+			},
+		],
+		services.nowMs(),
+	);
+}

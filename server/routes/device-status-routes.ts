@@ -1,0 +1,144 @@
+// What the operator sees of each device, and the order to roll back.
+import { Type } from "typebox";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import type { LogEvent } from "../domain/event.js";
+import type { Server, Services } from "../services.js";
+import { findDevice, listDevices } from "../stores/device-store.js";
+import { appendEvents } from "../stores/event-store.js";
+import { addRollbackOrder, findLastOrders } from "../stores/rollback-order-store.js";
+import { findStatuses } from "../stores/status-store.js";
+import type { DeviceRow, DeviceStatusRow, RollbackOrderRow } from "../stores/tables.js";
+import { DeviceIdSchema, LimitSchema, ReasonSchema } from "./schemas.js";
+
+const StatusQuery = Type.Object(
+	{
+		device_id: Type.Optional(DeviceIdSchema),
+		after: Type.Optional(DeviceIdSchema),
+		limit: Type.Optional(LimitSchema),
+	},
+	{ additionalProperties: false },
+);
+const RollbackBody = Type.Object(
+	{ device_id: DeviceIdSchema, reason: ReasonSchema },
+	{ additionalProperties: false },
+);
+
+export function registerDeviceStatusRoutes(server: Server, services: Services): void {
+	const { db } = services;
+	server.get("/api/cloud/fota/status", { schema: { querystring: StatusQuery } }, async (request) => {
+		const { device_id: deviceId, after, limit = 100 } = request.query;
+		if (deviceId !== undefined) {
+			const [answer] = await statusAnswers(services, [await knownDevice(services, deviceId)]);
+			return answer;
+		}
+		const devices = await listDevices(db, { after, limit });
+		return {
+			devices: await statusAnswers(services, devices),
+			next_after: devices.at(-1)?.device_id ?? after ?? null,
+		};
+	});
+	server.post("/api/cloud/fota/rollback", { schema: { body: RollbackBody } }, async (request, reply) => {
+		const { device_id: deviceId, reason } = request.body;
+		await knownDevice(services, deviceId);
+		const nowMs = services.nowMs();
+		const order = await db.transaction().execute(async (transaction) => {
+			const row = await addRollbackOrder(transaction, { deviceId, reason, nowMs });
+			await appendEvents(transaction, orderEvents(row), nowMs);
+			return row;
+		});
+		return reply.code(201).send({ device_id: deviceId, ...orderAnswer(order) });
+	});
+}
+
+async function knownDevice(services: Services, deviceId: string): Promise<DeviceRow> {
+	const device = await findDevice(services.db, deviceId);
+	if (device === undefined) throw new FotaError("device-unknown", "no such device is registered");
+	return device;
+}
+
+function orderEvents(order: RollbackOrderRow): LogEvent[] {
+	const details = { order_id: order.order_id, reason: order.reason };
+	const deviceId = order.device_id;
+	return [
+		{ log: "fota", type: "rollback_ordered", deviceId, details },
+		{ log: "security", type: "rollback_ordered", deviceId, details },
+	];
+}
+
+async function statusAnswers(services: Services, devices: readonly DeviceRow[]) {
+	const ids = devices.map((device) => device.device_id);
+	const statuses = await findStatuses(services.db, ids);
+	const orders = await findLastOrders(services.db, ids);
+	return devices.map((device) =>
+		statusAnswer(device, statuses.get(device.device_id), orders.get(device.device_id)),
+	);
+}
+
+function statusAnswer(
+	device: DeviceRow,
+	status: DeviceStatusRow | undefined,
+	order: RollbackOrderRow | undefined,
+) {
+	return {
+		device_id: device.device_id,
+		device_type: device.device_type,
+		chip: status?.chip ?? device.chip,
+		is_legacy: device.is_legacy === 1,
+		last_seen: timeOf(device.last_seen_at_ms),
+		...(status === undefined ? { fota_state: null, reported_at: null } : reportAnswer(status)),
+		rollback_order: order === undefined ? null : orderAnswer(order),
+	};
+}
+
+// With the names of the report (docs/protocol.md §7).
+function reportAnswer(status: DeviceStatusRow) {
+	return {
+		fota_state: status.state,
+		boot_status: status.boot_status,
+		reported_device_type: status.device_type,
+		version: status.version,
+		slot: status.slot,
+		reset_reason: status.reset_reason,
+		uptime_s: status.uptime_s,
+		target_version: status.target_version,
+		target_hash: status.target_hash,
+		chunk_received: status.chunks_received,
+		total_chunks: status.chunk_count,
+		progress: progressOf(status),
+		verified: flagOf(status.is_verified),
+		trial_boots: status.trial_boots,
+		rollback: flagOf(status.is_rolled_back),
+		error_code: status.error_code,
+		error: status.error_message,
+		last_error:
+			status.last_error_code === null
+				? null
+				: {
+						error_code: status.last_error_code,
+						error: status.last_error_message,
+						reported_at: timeOf(status.last_error_at_ms),
+					},
+		reported_at: timeOf(status.reported_at_ms),
+	};
+}
+
+function progressOf({ chunks_received: received, chunk_count: count }: DeviceStatusRow): number | null {
+	return received !== null && count !== null ? Math.min(100, Math.floor((100 * received) / count)) : null;
+}
+
+function orderAnswer(order: RollbackOrderRow) {
+	return {
+		order_id: order.order_id,
+		reason: order.reason,
+		ordered_at: timeOf(order.ordered_at_ms),
+		done_at: timeOf(order.done_at_ms),
+	};
+}
+
+function flagOf(value: number | null): boolean | null {
+	return value === null ? null : value === 1;
+}
+
+function timeOf(timeMs: number | null): string | null {
+	return timeMs === null ? null : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,44 @@
+// POST status: what a device reports about itself (docs/protocol.md §7). Status, events and the end of a rollback
+// order are one transaction: an accepted report is never half recorded.
+import { encodeStatusAnswer, parseStatusReport, STATUS_PATH } from "../../src/protocol/status-report.js";
+import { eventsOfReport, type ReportBefore } from "../domain/report-events.js";
+import type { Server, Services } from "../services.js";
+import { appendEvents } from "../stores/event-store.js";
+import { findPendingOrder, finishOrders } from "../stores/rollback-order-store.js";
+import { findStatus, saveStatus } from "../stores/status-store.js";
+import type { DeviceStatusRow } from "../stores/tables.js";
+import { callerOf, noteTypeMismatch, rawBodyOf } from "./device-scope.js";
+
+export function registerReportRoute(server: Server, services: Services): void {
+	server.post(STATUS_PATH, async (request, reply) => {
+		const caller = callerOf(request);
+		const deviceId = caller.device.device_id;
+		const report = parseStatusReport(rawBodyOf(request));
+		const nowMs = services.nowMs();
+		const pending = await services.db.transaction().execute(async (db) => {
+			const before = await findStatus(db, deviceId);
+			await appendEvents(db, eventsOfReport(deviceId, before && reportOf(before), report), nowMs);
+			await saveStatus(db, deviceId, report, nowMs);
+			if (report.rollbackOrderId !== undefined)
+				await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
+			return findPendingOrder(db, deviceId);
+		});
+		// Accepted all the same: the report is what the device is, right or wrong.
+		if (report.deviceType !== caller.device.device_type) await noteTypeMismatch(services, caller, report);
+		const answer = encodeStatusAnswer({ isRollbackPending: pending !== undefined });
+		return reply.type("application/json").send(answer);
+	});
+}
+
+function reportOf(row: DeviceStatusRow): ReportBefore {
+	return {
+		state: row.state,
+		bootStatus: row.boot_status,
+		uptimeSeconds: row.uptime_s,
+		targetHash: row.target_hash ?? undefined,
+		chunksReceived: row.chunks_received ?? undefined,
+		isVerified: row.is_verified === 1,
+		isRolledBack: row.is_rolled_back === 1,
+		errorCode: row.error_code ?? undefined,
+	};
+}

@@ -1,0 +1,13 @@
+// GET rollback-status: the operator's order that waits for the device (docs/protocol.md §8).
+import { encodeRollbackStatus, ROLLBACK_STATUS_PATH } from "../../src/protocol/rollback-order.js";
+import type { Server, Services } from "../services.js";
+import { findPendingOrder } from "../stores/rollback-order-store.js";
+import { callerOf } from "./device-scope.js";
+
+export function registerRollbackStatusRoute(server: Server, services: Services): void {
+	server.get(ROLLBACK_STATUS_PATH, async (request, reply) => {
+		const row = await findPendingOrder(services.db, callerOf(request).device.device_id);
+		const order = row && { orderId: row.order_id, reason: row.reason };
+		return reply.type("application/json").send(encodeRollbackStatus(order));
+	});
+}

@@ -1,0 +1,66 @@
+// The server's environment variables, checked. Called by main.ts.
+import { resolve } from "node:path";
+import { FotaError } from "../src/protocol/error-codes.js";
+import { NAME_PATTERN } from "../src/protocol/json.js";
+import { IMAGE_MAX_BYTES, IMAGE_MIN_BYTES } from "../src/protocol/limits.js";
+import type { AppOptions } from "./app.js";
+import { ADMIN_TOKEN_FILE, parseMasterKey } from "./auth/secrets.js";
+
+export interface Settings {
+	readonly app: AppOptions & { readonly dataDirectory: string };
+	readonly listen: { readonly port: number; readonly host: string };
+	/** Where the admin token is kept unless the environment gives it. */
+	readonly adminTokenFile: string;
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** Throws `request-malformed` with the name of the variable that is wrong, never its value. */
+export function parseSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+	const dataDirectory = resolve(environment.FOTA_DATA || "data");
+	return {
+		app: {
+			dataDirectory,
+			adminToken: environment.FOTA_ADMIN_TOKEN || undefined,
+			masterKey: environment.FOTA_MASTER_KEY ? parseMasterKey(environment.FOTA_MASTER_KEY) : undefined,
+			logLevel: parseLogLevel(environment.LOG_LEVEL || "info"),
+			maxUploadBytes: parseInteger(environment, "FOTA_MAX_UPLOAD_BYTES", {
+				min: IMAGE_MIN_BYTES,
+				max: IMAGE_MAX_BYTES,
+				otherwise: IMAGE_MAX_BYTES,
+			}),
+			legacyDeviceTypes: parseNames(environment.FOTA_LEGACY_DEVICE_TYPES || ""),
+		},
+		listen: {
+			port: parseInteger(environment, "PORT", { min: 0, max: 65_535, otherwise: 8080 }),
+			host: environment.HOST || "0.0.0.0",
+		},
+		adminTokenFile: resolve(dataDirectory, ADMIN_TOKEN_FILE),
+	};
+}
+
+function parseInteger(
+	environment: Readonly<Record<string, string | undefined>>,
+	name: string,
+	limits: { readonly min: number; readonly max: number; readonly otherwise: number },
+): number {
+	const text = environment[name] || String(limits.otherwise);
+	const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
+	if (!(value >= limits.min && value <= limits.max))
+		throw new FotaError("request-malformed", `${name} is not a number from ${limits.min} to ${limits.max}`);
+	return value;
+}
+
+function parseLogLevel(text: string) {
+	const level = LOG_LEVELS.find((name) => name === text);
+	if (level === undefined)
+		throw new FotaError("request-malformed", `LOG_LEVEL is not one of ${LOG_LEVELS.join(", ")}`);
+	return level;
+}
+
+function parseNames(text: string): string[] {
+	const names = text.split(",").flatMap((name) => name.trim() || []);
+	if (!names.every((name) => NAME_PATTERN.test(name)))
+		throw new FotaError("request-malformed", "FOTA_LEGACY_DEVICE_TYPES is not a list of device types");
+	return names;
+}

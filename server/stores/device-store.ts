@@ -1,0 +1,103 @@
+// Registered devices and their nonces.
+import type { DeviceRow, Records } from "./tables.js";
+
+export interface Registration {
+	readonly deviceId: string;
+	readonly deviceType: string;
+	readonly chip: string | undefined;
+	/** Imported key, hex; undefined when the key is derived. */
+	readonly deviceKeyHex: string | undefined;
+	readonly nowMs: number;
+}
+
+export async function findDevice(db: Records, deviceId: string): Promise<DeviceRow | undefined> {
+	return db.selectFrom("devices").selectAll().where("device_id", "=", deviceId).executeTakeFirst();
+}
+
+/**
+ * Registers a device, or registers it again with another type or key. Its nonces go on rising in either case, so what
+ * was sent before stays used.
+ */
+export async function registerDevice(db: Records, registration: Registration): Promise<void> {
+	const fields = {
+		device_type: registration.deviceType,
+		chip: registration.chip ?? null,
+		device_key: registration.deviceKeyHex ?? null,
+	};
+	await db
+		.insertInto("devices")
+		.values({ device_id: registration.deviceId, ...fields, created_at_ms: registration.nowMs })
+		.onConflict((conflict) =>
+			conflict.column("device_id").doUpdateSet({ ...fields, offered_release_id: null }),
+		)
+		.execute();
+}
+
+/**
+ * Takes the nonce if it is above all before; false if not. One statement, so of two requests with the same nonce only
+ * one is let in (docs/protocol.md §3; threat: replay).
+ */
+export async function takeNonce(
+	db: Records,
+	device: { readonly deviceId: string; readonly nonce: number; readonly nowMs: number },
+): Promise<boolean> {
+	const result = await db
+		.updateTable("devices")
+		.set({
+			last_nonce: device.nonce,
+			stale_nonce_count: 0,
+			is_legacy: 0,
+			last_seen_at_ms: device.nowMs,
+		})
+		.where("device_id", "=", device.deviceId)
+		.where("last_nonce", "<", device.nonce)
+		.executeTakeFirst();
+	return result.numUpdatedRows === 1n;
+}
+
+/** Counts a stale nonce; returns the last one accepted, and how many stale ones came in a row. */
+export async function countStaleNonce(
+	db: Records,
+	deviceId: string,
+): Promise<{ readonly lastNonce: number; readonly staleCount: number }> {
+	const row = await db
+		.updateTable("devices")
+		.set((update) => ({ stale_nonce_count: update("stale_nonce_count", "+", 1) }))
+		.where("device_id", "=", deviceId)
+		.returning(["last_nonce", "stale_nonce_count"])
+		.executeTakeFirstOrThrow();
+	return { lastNonce: row.last_nonce, staleCount: row.stale_nonce_count };
+}
+
+/** Notes that a device came without a MAC. */
+export async function noteLegacyContact(db: Records, deviceId: string, nowMs: number): Promise<void> {
+	await db
+		.updateTable("devices")
+		.set({ is_legacy: 1, last_seen_at_ms: nowMs })
+		.where("device_id", "=", deviceId)
+		.execute();
+}
+
+export async function noteOffer(db: Records, deviceId: string, releaseId: number): Promise<void> {
+	await db
+		.updateTable("devices")
+		.set({ offered_release_id: releaseId })
+		.where("device_id", "=", deviceId)
+		.where((where) =>
+			where.or([where("offered_release_id", "is", null), where("offered_release_id", "!=", releaseId)]),
+		)
+		.execute();
+}
+
+export interface DevicePage {
+	/** Only devices whose id comes behind this one. Default: from the first on. */
+	readonly after?: string | undefined;
+	readonly limit: number;
+}
+
+/** In order of device id. */
+export async function listDevices(db: Records, page: DevicePage): Promise<DeviceRow[]> {
+	let query = db.selectFrom("devices").selectAll().orderBy("device_id").limit(page.limit);
+	if (page.after !== undefined) query = query.where("device_id", ">", page.after);
+	return query.execute();
+}

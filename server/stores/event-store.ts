@@ -1,0 +1,35 @@
+// The event log and the security log: one table, append only. Written beside what the event is about, in the same
+// transaction where there is one.
+import type { LogEvent, LogName } from "../domain/event.js";
+import type { EventRow, Records } from "./tables.js";
+
+export async function appendEvents(db: Records, events: readonly LogEvent[], nowMs: number): Promise<void> {
+	if (events.length === 0) return;
+	const rows = events.map((event) => ({
+		log: event.log,
+		at_ms: nowMs,
+		device_id: event.deviceId ?? null,
+		type: event.type,
+		details: JSON.stringify(event.details),
+	}));
+	await db.insertInto("events").values(rows).execute();
+}
+
+export interface EventQuery {
+	readonly log: LogName;
+	readonly deviceId?: string | undefined;
+	readonly type?: string | undefined;
+	/** Only events with a higher id, the oldest first. Without it: the newest ones. */
+	readonly after?: number | undefined;
+	readonly limit: number;
+}
+
+/** The events in rising order of id. */
+export async function listEvents(db: Records, options: EventQuery): Promise<EventRow[]> {
+	let query = db.selectFrom("events").selectAll().where("log", "=", options.log).limit(options.limit);
+	if (options.deviceId !== undefined) query = query.where("device_id", "=", options.deviceId);
+	if (options.type !== undefined) query = query.where("type", "=", options.type);
+	if (options.after !== undefined)
+		return query.where("id", ">", options.after).orderBy("id", "asc").execute();
+	return (await query.orderBy("id", "desc").execute()).reverse();
+}

@@ -1,0 +1,133 @@
+// Images in a folder: `<first two digits>/<hash>.bin`, incoming ones in `incoming/`. A name in its final place always
+// has its whole content behind it: written, fsynced, renamed, the folder fsynced.
+import { createHash, randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import type { ImageStore, OpenImage, StagedImage } from "./image-store.js";
+
+/** What staging needs of an open file; a test gives one whose disk is full. */
+export type WritableFile = Pick<FileHandle, "write" | "sync" | "close">;
+
+export interface ImageFolderOptions {
+	/** The folder; made if missing. */
+	readonly directory: string;
+	/** Creates a file that must not exist. Default: the file system. */
+	readonly create?: (path: string) => Promise<WritableFile>;
+}
+
+const INCOMING = "incoming";
+const IMAGE_NAME = /^([0-9a-f]{64})\.bin$/;
+
+export async function openImageFolder(options: ImageFolderOptions): Promise<ImageStore> {
+	const { directory } = options;
+	const create = options.create ?? ((path) => open(path, "wx", 0o640));
+	const incoming = join(directory, INCOMING);
+	await mkdir(incoming, { recursive: true });
+	const pathOf = (hash: string) => join(directory, hash.slice(0, 2), `${hash}.bin`);
+	return {
+		async stage(source, { maxBytes }) {
+			const path = join(incoming, randomUUID());
+			try {
+				return stagedImage(path, pathOf, await writeFile(await create(path), source, maxBytes));
+			} catch (error) {
+				await rm(path, { force: true });
+				throw error;
+			}
+		},
+		open: (hash) => openImage(pathOf(hash)),
+		remove: (hash) => rm(pathOf(hash), { force: true }),
+		removeOrphans: (known) => removeOrphans(directory, known),
+	};
+}
+
+interface Written {
+	readonly sizeBytes: number;
+	readonly hash: string;
+}
+
+async function writeFile(
+	file: WritableFile,
+	source: AsyncIterable<Uint8Array>,
+	maxBytes: number,
+): Promise<Written> {
+	const hash = createHash("sha256");
+	let sizeBytes = 0;
+	try {
+		for await (const piece of source) {
+			sizeBytes += piece.length;
+			if (sizeBytes > maxBytes) throw new FotaError("upload-too-large", `more than ${maxBytes} bytes`);
+			hash.update(piece);
+			await writeAll(file, piece);
+		}
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	return { sizeBytes, hash: hash.digest("hex") };
+}
+
+async function writeAll(file: WritableFile, piece: Uint8Array): Promise<void> {
+	for (let at = 0; at < piece.length; ) {
+		at += (await file.write(piece, at, piece.length - at)).bytesWritten;
+	}
+}
+
+function stagedImage(path: string, pathOf: (hash: string) => string, written: Written): StagedImage {
+	return {
+		...written,
+		read: () => readFile(path),
+		async keep() {
+			const target = pathOf(written.hash);
+			await mkdir(dirname(target), { recursive: true });
+			await rename(path, target);
+			await syncDirectory(dirname(target));
+			await syncDirectory(dirname(dirname(target)));
+		},
+		discard: () => rm(path, { force: true }),
+	};
+}
+
+// A rename is durable only once the folder's own entry is (fsync(2)).
+async function syncDirectory(path: string): Promise<void> {
+	const directory = await open(path, "r");
+	try {
+		await directory.sync();
+	} finally {
+		await directory.close();
+	}
+}
+
+async function openImage(path: string): Promise<OpenImage> {
+	let file: FileHandle;
+	try {
+		file = await open(path, "r");
+	} catch (cause) {
+		throw new FotaError("server-unavailable", "the image is not in the store", { cause });
+	}
+	return {
+		async read(offsetBytes, into) {
+			for (let at = 0; at < into.length; ) {
+				const { bytesRead } = await file.read(into, at, into.length - at, offsetBytes + at);
+				if (bytesRead === 0) throw new FotaError("server-unavailable", "the image in the store is shorter");
+				at += bytesRead;
+			}
+		},
+		close: () => file.close(),
+	};
+}
+
+async function removeOrphans(directory: string, known: ReadonlySet<string>): Promise<number> {
+	let removedCount = 0;
+	for (const folder of await readdir(directory, { withFileTypes: true })) {
+		if (!folder.isDirectory()) continue;
+		for (const name of await readdir(join(directory, folder.name))) {
+			const hash = IMAGE_NAME.exec(name)?.[1];
+			const isOrphan = folder.name === INCOMING || (hash !== undefined && !known.has(hash));
+			if (!isOrphan) continue;
+			await rm(join(directory, folder.name, name), { force: true });
+			removedCount++;
+		}
+	}
+	return removedCount;
+}

@@ -1,0 +1,31 @@
+// Firmware images by the SHA-256 of their bytes, outside the database. The port; image-folder.ts is the folder that
+// implements it. Knows nothing of releases.
+
+/** An image on its way in: complete, durable, but not yet kept. Ended by keep() or discard(), discard() idempotent. */
+export interface StagedImage {
+	readonly sizeBytes: number;
+	/** SHA-256, hex. */
+	readonly hash: string;
+	/** The whole image; bounded by the limit it was staged with. */
+	read(): Promise<Uint8Array>;
+	/** Makes it an image of the store, durably; one with the same hash is replaced. */
+	keep(): Promise<void>;
+	discard(): Promise<void>;
+}
+
+export interface OpenImage {
+	/** Fills `into` from `offsetBytes` on. Throws `server-unavailable` when the image ends before. */
+	read(offsetBytes: number, into: Uint8Array): Promise<void>;
+	close(): Promise<void>;
+}
+
+export interface ImageStore {
+	/** Takes an image from a stream. Throws `upload-too-large` above `maxBytes`; whatever it throws, nothing is left. */
+	stage(source: AsyncIterable<Uint8Array>, options: { readonly maxBytes: number }): Promise<StagedImage>;
+	/** Throws `server-unavailable` when the image is not there. */
+	open(hash: string): Promise<OpenImage>;
+	/** Nothing happens if it is not there. */
+	remove(hash: string): Promise<void>;
+	/** Removes everything but the images named; for a crash between an upload's steps. Returns how many files went. */
+	removeOrphans(known: ReadonlySet<string>): Promise<number>;
+}

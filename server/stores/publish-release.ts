@@ -1,0 +1,194 @@
+// Takes an upload to disk and database as one: afterwards there is either the release with its image, or nothing of
+// it. Called by the upload route; the decisions are domain/publication.ts, the signature auth/release-signature.ts.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { checkImage, type ImageCheck } from "../../src/protocol/esp-image.js";
+import { chunkCountOf } from "../../src/protocol/manifest.js";
+import { parseSignedStatement, type SignedStatement } from "../../src/protocol/release-statement.js";
+import { isSignedBy } from "../auth/release-signature.js";
+import type { EventDetails, FotaEvent, LogEvent } from "../domain/event.js";
+import {
+	checkClaims,
+	checkImageAgainstStatement,
+	decidePublication,
+	type UploadClaims,
+} from "../domain/publication.js";
+import { appendEvents } from "./event-store.js";
+import type { ImageStore, StagedImage } from "./image-store.js";
+import { findRelease, findReleaseKey, insertRelease, updateRelease } from "./release-store.js";
+import type { Records, ReleaseRow } from "./tables.js";
+import type { Turnstile } from "./turnstile.js";
+
+export interface Upload {
+	/** Compact JWS. */
+	readonly release: string;
+	readonly claims: UploadClaims;
+	/** Chunk size for devices that do not ask for one, in bytes. */
+	readonly chunkBytes: number;
+	readonly description: string | undefined;
+	readonly image: AsyncIterable<Uint8Array>;
+}
+
+export interface PublishTools {
+	readonly db: Records;
+	readonly images: ImageStore;
+	/** Holds what decides and what removes images apart. */
+	readonly publishing: Turnstile;
+	readonly maxUploadBytes: number;
+	readonly nowMs: () => number;
+}
+
+export interface Published {
+	readonly release: ReleaseRow;
+	readonly outcome: "created" | "unchanged" | "reissued";
+}
+
+/**
+ * Throws `statement-malformed`, `signature-invalid`, `manifest-mismatch`, `upload-too-large`, `hash-mismatch`,
+ * `image-invalid`, `chip-mismatch` or `release-exists`; nothing is left behind then.
+ */
+export async function publishRelease(tools: PublishTools, upload: Upload): Promise<Published> {
+	// Before the first byte of the image is taken: an upload nobody signed costs no disk.
+	const signed = parseSignedStatement(upload.release);
+	await checkSignature(tools.db, signed);
+	checkClaims(upload.claims, signed.statement);
+	if (signed.statement.sizeBytes > tools.maxUploadBytes)
+		throw new FotaError("upload-too-large", `more than ${tools.maxUploadBytes} bytes`);
+	const staged = await tools.images.stage(upload.image, { maxBytes: tools.maxUploadBytes });
+	try {
+		const image = await checkStagedImage(staged, signed);
+		return await tools.publishing.pass(() => keep(tools, { upload, signed, staged, image }));
+	} finally {
+		await staged.discard();
+	}
+}
+
+async function checkSignature(db: Records, signed: SignedStatement): Promise<void> {
+	const publicKey = await findReleaseKey(db, signed.keyId);
+	if (publicKey === undefined)
+		throw new FotaError("signature-invalid", `release key ${signed.keyId} is not registered here`);
+	if (!isSignedBy(signed, publicKey))
+		throw new FotaError("signature-invalid", "the signature does not fit the release statement");
+}
+
+async function checkStagedImage(staged: StagedImage, signed: SignedStatement): Promise<ImageCheck> {
+	const { statement } = signed;
+	if (staged.sizeBytes !== statement.sizeBytes)
+		throw new FotaError(
+			"manifest-mismatch",
+			`the image has ${staged.sizeBytes} bytes, ${statement.sizeBytes} are signed`,
+		);
+	if (staged.hash !== statement.hash)
+		throw new FotaError("hash-mismatch", "SHA-256 of the image differs from the release statement");
+	const bytes = await staged.read();
+	const image = checkImage(bytes);
+	const digest = createHash("sha256").update(bytes.subarray(0, image.hashOffsetBytes)).digest();
+	if (!timingSafeEqual(digest, bytes.subarray(image.hashOffsetBytes)))
+		throw new FotaError("image-invalid", "the appended hash is wrong");
+	checkImageAgainstStatement(image, statement);
+	return image;
+}
+
+interface Checked {
+	readonly upload: Upload;
+	readonly signed: SignedStatement;
+	readonly staged: StagedImage;
+	readonly image: ImageCheck;
+}
+
+async function keep(tools: PublishTools, checked: Checked): Promise<Published> {
+	const { db } = tools;
+	const { statement } = checked.signed;
+	const existing = await findRelease(db, statement.deviceType, statement.version);
+	const decision = decidePublication(existing, statement);
+	if (decision === "conflict")
+		throw new FotaError(
+			"release-exists",
+			`${statement.version} exists for ${statement.deviceType} with other content`,
+		);
+	// The image first: a release without its image would be offered and could not be fetched. What a crash between the
+	// two leaves is an orphan, which the next start removes.
+	await checked.staged.keep();
+	if (existing !== undefined && decision === "unchanged") return { release: existing, outcome: "unchanged" };
+	try {
+		return existing === undefined ? await create(tools, checked) : await reissue(tools, checked, existing.id);
+	} catch (error) {
+		if (existing === undefined) await removeUnlessUsed(tools, statement.hash);
+		throw error;
+	}
+}
+
+async function create(tools: PublishTools, checked: Checked): Promise<Published> {
+	const nowMs = tools.nowMs();
+	const { statement } = checked.signed;
+	const release = await tools.db.transaction().execute(async (transaction) => {
+		const row = await insertRelease(transaction, {
+			...termsOf(checked, nowMs),
+			device_type: statement.deviceType,
+			chip: statement.chip,
+			version: statement.version,
+			size_bytes: statement.sizeBytes,
+			hash: statement.hash,
+			project_name: checked.image.projectName,
+			created_at_ms: nowMs,
+		});
+		await appendEvents(transaction, creationEvents(checked), nowMs);
+		return row;
+	});
+	return { release, outcome: "created" };
+}
+
+async function reissue(tools: PublishTools, checked: Checked, id: number): Promise<Published> {
+	const nowMs = tools.nowMs();
+	const release = await tools.db.transaction().execute(async (transaction) => {
+		const row = await updateRelease(transaction, id, termsOf(checked, nowMs));
+		const event = eventOf(checked, "release_reissued", { released_at: row.released_at });
+		await appendEvents(transaction, [event], nowMs);
+		return row;
+	});
+	return { release, outcome: "reissued" };
+}
+
+/** What another statement for the same image may change. */
+function termsOf({ upload, signed }: Checked, nowMs: number) {
+	return {
+		build_number: signed.statement.buildNumber,
+		security_version: signed.statement.securityVersion,
+		min_current_version: signed.statement.minCurrentVersion ?? null,
+		released_at: signed.statement.releasedAt,
+		chunk_bytes: upload.chunkBytes,
+		description: upload.description ?? null,
+		statement: upload.release,
+		key_id: signed.keyId,
+		is_active: 1,
+		updated_at_ms: nowMs,
+	};
+}
+
+function creationEvents(checked: Checked): LogEvent[] {
+	const { statement } = checked.signed;
+	const { image, upload } = checked;
+	return [
+		eventOf(checked, "firmware_uploaded", { size: statement.sizeBytes, key_id: checked.signed.keyId }),
+		eventOf(checked, "firmware_decoded", {
+			chip: image.chip,
+			project: image.projectName,
+			idf: image.idfVersion,
+		}),
+		eventOf(checked, "firmware_hash_verified", { hash: statement.hash }),
+		eventOf(checked, "chunking_started", {
+			chunk_size: upload.chunkBytes,
+			total_chunks: chunkCountOf(statement.sizeBytes, upload.chunkBytes),
+		}),
+	];
+}
+
+function eventOf({ signed }: Checked, type: FotaEvent["type"], details: EventDetails): FotaEvent {
+	const { deviceType, version } = signed.statement;
+	return { log: "fota", type, details: { device_type: deviceType, version, ...details } };
+}
+
+async function removeUnlessUsed(tools: PublishTools, hash: string): Promise<void> {
+	const used = await tools.db.selectFrom("releases").select("id").where("hash", "=", hash).executeTakeFirst();
+	if (used === undefined) await tools.images.remove(hash);
+}
