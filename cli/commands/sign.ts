@@ -1,0 +1,48 @@
+// `fota sign`: writes the release statement that belongs to an image.
+import { Command } from "commander";
+import { loadReleaseKey } from "../release/release-key.js";
+import { inspectImage, signRelease } from "../release/sign-release.js";
+import { printFacts, printLine } from "../render/text.js";
+import { parseCount, parseName, parseTime, parseVersion } from "./arguments.js";
+import { readImageFile, writeOutput } from "./files.js";
+
+interface SignOptions {
+	readonly key: string;
+	readonly deviceType: string;
+	readonly minCurrentVersion?: string;
+	readonly securityVersion?: number;
+	readonly buildNumber?: number;
+	readonly releasedAt?: number;
+	readonly out?: string;
+}
+
+export function signCommand(): Command {
+	return new Command("sign")
+		.summary("sign an image as a release")
+		.description(
+			"Checks the image, reads its version and chip, and signs what it is and for which devices. Writes\n" +
+				"<image>.release. A device installs nothing without it.",
+		)
+		.argument("<image>", "the application's .bin")
+		.requiredOption("--key <file>", "release.key of fota keygen")
+		.requiredOption("--device-type <type>", "the devices it is for", parseName)
+		.option("--min-current-version <version>", "devices below this version do not take it", parseVersion)
+		.option("--security-version <n>", "devices never go below the highest one they ran", parseCount)
+		.option("--build-number <n>", "default 0", parseCount)
+		.option(
+			"--released-at <time>",
+			"default now; later than before: rolled-back devices try again",
+			parseTime,
+		)
+		.option("--out <file>", "default <image>.release")
+		.action(async (path: string, options: SignOptions) => {
+			const image = await readImageFile(path);
+			const key = await loadReleaseKey(options.key);
+			const statement = signRelease(image, options, key);
+			const out = options.out ?? `${path}.release`;
+			await writeOutput(out, `${statement}\n`);
+			const { version, chip, hash } = inspectImage(image);
+			printLine(`release signed: ${out}`);
+			printFacts({ version, chip, "device type": options.deviceType, "key id": key.keyId, "SHA-256": hash });
+		});
+}

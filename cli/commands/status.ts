@@ -1,0 +1,25 @@
+// `fota status`: what the devices reported last.
+import { Command } from "commander";
+import { statusTable } from "../render/device-table.js";
+import { printLine } from "../render/text.js";
+import { parseName } from "./arguments.js";
+import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
+
+interface StatusOptions extends ServerChoice {
+	readonly deviceId?: string;
+	readonly json?: boolean;
+}
+
+export function statusCommand(): Command {
+	const command = new Command("status")
+		.summary("what the devices reported last")
+		.option("--device-id <id>", "one device; default all", parseName)
+		.option("--json", "for programs");
+	return withServerOptions(command).action(async (options: StatusOptions) => {
+		const server = openServer(options);
+		const { deviceId } = options;
+		const devices = deviceId === undefined ? await server.statuses() : [await server.status(deviceId)];
+		if (options.json) printLine(JSON.stringify(devices, undefined, "\t"));
+		else printLine(devices.length === 0 ? "no device is registered" : statusTable(devices));
+	});
+}

@@ -1,0 +1,63 @@
+// The command line: reads argv, runs one command, prints errors, sets the exit code. `npm run fota -- <command>`.
+import { Command, CommanderError } from "commander";
+import { CliError, EXIT_CODES } from "./cli-error.js";
+import { buildCommand } from "./commands/build.js";
+import { keygenCommand } from "./commands/keygen.js";
+import { logsCommand } from "./commands/logs.js";
+import { provisionCommand } from "./commands/provision.js";
+import { publishCommand } from "./commands/publish.js";
+import { rollbackCommand } from "./commands/rollback.js";
+import { signCommand } from "./commands/sign.js";
+import { statusCommand } from "./commands/status.js";
+import { printError } from "./render/text.js";
+
+const HELP = `
+From key to update:
+  fota keygen --out keys                                     once; keep keys/release.key safe
+  fota build --version 1.1.0                                 an image for the simulator (a chip: mcconfig)
+  fota sign build/images/1.1.0.bin --key keys/release.key --device-type sensor
+  fota publish build/images/1.1.0.bin --release-key keys/release.pub
+  fota provision --device-id board-1 --device-type sensor --release-key keys/release.pub \\
+       --host 192.168.1.10 --port 8080 --image build/images/1.0.0.bin --out board-1.flash
+  fota status                                                what the devices report
+
+Environment:
+  FOTA_SERVER   address of the server, instead of --server; default http://localhost:8080
+  FOTA_TOKEN    the server's admin token, instead of --token
+
+Exit codes: 0 done, ${EXIT_CODES.input} wrong argument or file, ${EXIT_CODES.refused} the server refused, ${EXIT_CODES.unreachable} the server was not reached.
+`;
+
+function createProgram(): Command {
+	const program = new Command("fota")
+		.description("Signs firmware releases, publishes them, and provisions the devices that install them.")
+		.addHelpText("after", HELP)
+		.showHelpAfterError("(fota <command> --help says more)");
+	const commands = [
+		keygenCommand(),
+		buildCommand(),
+		signCommand(),
+		publishCommand(),
+		provisionCommand(),
+		statusCommand(),
+		rollbackCommand(),
+		logsCommand(),
+	];
+	for (const command of commands) program.addCommand(command.copyInheritedSettings(program).exitOverride());
+	return program.exitOverride();
+}
+
+async function main(): Promise<number> {
+	try {
+		await createProgram().parseAsync();
+		return 0;
+	} catch (error) {
+		// Commander has printed its own message.
+		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.input;
+		if (!(error instanceof CliError)) throw error;
+		printError(error);
+		return error.exitCode;
+	}
+}
+
+process.exitCode = await main();

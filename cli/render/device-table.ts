@@ -1,0 +1,33 @@
+// Devices and log events as lines of text. What devices wrote is shown without control characters.
+import type { DeviceStatus, LogEvent } from "../server/server-client.js";
+import { formatTable } from "./text.js";
+
+export function statusTable(devices: readonly DeviceStatus[]): string {
+	const rows = devices.map((device) => [
+		device.deviceId,
+		device.version ?? "–",
+		device.slot ?? "–",
+		stateOf(device),
+		device.lastSeen ?? "never",
+		device.lastError ? `${device.lastError.code}: ${printable(device.lastError.message)}` : "",
+	]);
+	return formatTable(["device", "version", "slot", "state", "last seen", "last error"], rows);
+}
+
+function stateOf({ state, progress, targetVersion }: DeviceStatus): string {
+	if (state === undefined) return "never reported";
+	if (state !== "DOWNLOADING" || progress === undefined) return state;
+	return `${state} ${targetVersion ?? ""} ${progress} %`;
+}
+
+export function eventLine(event: LogEvent): string {
+	const details = Object.entries(event.details)
+		.map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+		.join(" ");
+	return printable(`${event.time}  ${event.deviceId ?? "–"}  ${event.type}  ${details}`.trimEnd());
+}
+
+/** Threat: a device's text that moves the terminal's cursor or starts an escape sequence. */
+export function printable(text: string): string {
+	return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
+}

@@ -1,0 +1,63 @@
+// One line that fills up. On a terminal it is redrawn in place; elsewhere a line is printed at each quarter, so that
+// logs stay short. Called by `fota publish` and the demo. It must not know what progresses.
+
+const BAR_CELLS = 24;
+
+export interface ProgressBarOptions {
+	/** What stands in front, such as "upload". */
+	readonly label: string;
+	readonly total: number;
+	/** Turns a count into text. Default: bytes as KiB. */
+	readonly format?: ((done: number, total: number) => string) | undefined;
+	readonly stream?: NodeJS.WriteStream | undefined;
+}
+
+export class ProgressBar {
+	readonly #options: ProgressBarOptions;
+	readonly #stream: NodeJS.WriteStream;
+	#shown = "";
+	#quarter = -1;
+
+	constructor(options: ProgressBarOptions) {
+		this.#options = options;
+		this.#stream = options.stream ?? process.stderr;
+	}
+
+	update(done: number): void {
+		const { total } = this.#options;
+		const line = barLine(this.#options, Math.min(done, total));
+		const quarter = Math.floor((4 * Math.min(done, total)) / Math.max(1, total));
+		if (this.#stream.isTTY) {
+			if (line !== this.#shown) this.#stream.write(`\r${line}\x1b[K`);
+		} else if (quarter > this.#quarter) {
+			this.#stream.write(`${line}\n`);
+		}
+		this.#shown = line;
+		this.#quarter = Math.max(quarter, this.#quarter);
+	}
+
+	/** Takes the line away, so that other text can be printed; the next update draws it again. */
+	clear(): void {
+		if (this.#stream.isTTY && this.#shown !== "") this.#stream.write("\r\x1b[K");
+		this.#shown = "";
+	}
+
+	/** Leaves the line as it stands. */
+	end(): void {
+		if (this.#stream.isTTY && this.#shown !== "") this.#stream.write("\n");
+		this.#shown = "";
+	}
+}
+
+export function barLine(options: ProgressBarOptions, done: number): string {
+	const { label, total } = options;
+	const share = total === 0 ? 1 : done / total;
+	const cells = Math.floor(share * BAR_CELLS);
+	const amount = (options.format ?? kibibytes)(done, total);
+	const bar = "█".repeat(cells) + "░".repeat(BAR_CELLS - cells);
+	return `${label} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${amount}`;
+}
+
+function kibibytes(done: number, total: number): string {
+	return `${Math.floor(done / 1024)} of ${Math.ceil(total / 1024)} KiB`;
+}

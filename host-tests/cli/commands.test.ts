@@ -1,0 +1,136 @@
+// The command line as a person uses it: real processes against a real server, from key to a device that updates itself.
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readSlotVersion } from "../../cli/image/boot-records.js";
+import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+import { runSimulator } from "../../cli/simulator/simulator-process.js";
+import { type App, createApp } from "../../server/app.js";
+import { parseIdentity, parseIdentityRecord } from "../../src/protocol/identity.js";
+
+const run = promisify(execFile);
+const TSX = join(PROJECT_ROOT, "node_modules", ".bin", "tsx");
+const OPTIONS = { timeout: 240_000 };
+
+let folder: string;
+let app: App;
+let url: string;
+
+interface Outcome {
+	readonly code: number;
+	readonly out: string;
+	readonly error: string;
+}
+
+async function fota(...args: readonly string[]): Promise<Outcome> {
+	return fotaWith({ FOTA_SERVER: url, FOTA_TOKEN: app.adminToken }, args);
+}
+
+async function fotaWith(environment: Record<string, string>, args: readonly string[]): Promise<Outcome> {
+	const env = { ...process.env, ...environment };
+	try {
+		const main = join(PROJECT_ROOT, "cli", "main.ts");
+		const { stdout, stderr } = await run(TSX, [main, ...args], { cwd: folder, env, timeout: 120_000 });
+		return { code: 0, out: stdout, error: stderr };
+	} catch (cause) {
+		const { code, stdout, stderr } = cause as { code: number; stdout: string; stderr: string };
+		return { code, out: stdout, error: stderr };
+	}
+}
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), "xs-fota-cli-"));
+	app = await createApp({ logLevel: "silent" });
+	url = await app.listen();
+});
+
+afterAll(async () => {
+	await app?.close();
+	await rm(folder, { recursive: true, force: true });
+});
+
+describe("fota", OPTIONS, () => {
+	test("brings a release from key to device", async () => {
+		expect(await fota("keygen", "--out", "keys")).toMatchObject({ code: 0 });
+		expect((await stat(join(folder, "keys", "release.key"))).mode & 0o777).toBe(0o600);
+		for (const version of ["1.0.0", "1.1.0"])
+			expect(await fota("build", "--version", version, "--out", `${version}.bin`)).toMatchObject({ code: 0 });
+		const signed = await fota("sign", "1.1.0.bin", "--key", "keys/release.key", "--device-type", "sensor");
+		expect(signed).toMatchObject({ code: 0 });
+		const published = await fota("publish", "1.1.0.bin", "--release-key", "keys/release.pub");
+		expect(published).toMatchObject({ code: 0 });
+		expect(published.out).toContain("release created");
+		expect(published.error).toContain("100 %");
+
+		const where = ["--host", "127.0.0.1", "--port", new URL(url).port];
+		const who = ["--device-id", "board-1", "--device-type", "sensor", "--release-key", "keys/release.pub"];
+		const provisioned = await fota(
+			"provision",
+			...who,
+			...where,
+			"--image",
+			"1.0.0.bin",
+			"--out",
+			"board.flash",
+		);
+		expect(provisioned).toMatchObject({ code: 0 });
+		const flash = join(folder, "board.flash");
+		expect((await stat(flash)).mode & 0o777).toBe(0o600);
+		expect(readSlotVersion(await readFile(flash), "ota_0")).toBe("1.0.0");
+
+		const result = await runSimulator({ flash, until: ["update 1.1.0 confirmed"] });
+		expect(result.stats?.end).toBe("until");
+		expect(readSlotVersion(await readFile(flash), "ota_1")).toBe("1.1.0");
+		expect((await fota("status")).out).toMatch(/board-1 +1\.1\.0 +ota_1/);
+		expect((await fota("logs", "--device-id", "board-1")).out).toContain("firmware_applied");
+		expect((await fota("rollback", "--device-id", "board-1")).out).toContain("rollback order 1");
+	});
+
+	test("makes an identity partition for a real board", async () => {
+		await fota("keygen", "--out", "other");
+		const who = ["--device-id", "board-2", "--device-type", "sensor", "--release-key", "other/release.pub"];
+		const where = ["--host", "10.0.0.2", "--port", "80", "--poll-seconds", "60", "--identity-only"];
+		expect(await fota("provision", ...who, ...where, "--out", "id.bin")).toMatchObject({ code: 0 });
+		const bytes = await readFile(join(folder, "id.bin"));
+		expect(bytes.length).toBe(8192);
+		const record = parseIdentityRecord(bytes.subarray(0, 4096));
+		const identity = parseIdentity(record?.document ?? new Uint8Array(0));
+		expect(identity).toMatchObject({ deviceId: "board-2", server: { host: "10.0.0.2", port: 80 } });
+		expect(identity.settings.pollSeconds).toBe(60);
+	});
+
+	test("never overwrites a key", async () => {
+		await fota("keygen", "--out", "once");
+		const before = await readFile(join(folder, "once", "release.key"), "utf8");
+		const again = await fota("keygen", "--out", "once");
+		expect(again.code).toBe(1);
+		expect(again.error).toContain("exists already");
+		expect(await readFile(join(folder, "once", "release.key"), "utf8")).toBe(before);
+	});
+
+	test("says what is wrong with a file, and ends with 1", async () => {
+		await writeFile(join(folder, "junk.bin"), "not an image");
+		const signed = await fota("sign", "junk.bin", "--key", "nokey", "--device-type", "sensor");
+		expect(signed.code).toBe(1);
+		const published = await fota("publish", "junk.bin");
+		expect(published).toMatchObject({ code: 1, out: "" });
+		expect(published.error).toContain("not a valid ESP32 application image");
+		expect(await fota("build", "--version", "one")).toMatchObject({ code: 1 });
+	});
+
+	test("says that the server refused, and why, and ends with 2", async () => {
+		const refused = await fotaWith({ FOTA_SERVER: url, FOTA_TOKEN: "wrong-wrong-wrong-wrong" }, ["status"]);
+		expect(refused.code).toBe(2);
+		expect(refused.error).toContain("auth-failed");
+		expect(refused.error).toContain("FOTA_TOKEN");
+	});
+
+	test("says that the server was not reached, and ends with 3", async () => {
+		const lost = await fotaWith({ FOTA_SERVER: "http://127.0.0.1:9", FOTA_TOKEN: "x" }, ["status"]);
+		expect(lost.code).toBe(3);
+		expect(lost.error).toContain("no answer from http://127.0.0.1:9");
+	});
+});
