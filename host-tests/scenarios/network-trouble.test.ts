@@ -1,0 +1,91 @@
+// Scenario 8: the server is away, slow, or answers by halves; Wi-Fi is gone for an hour. The device waits, asks again,
+// and in the end updates itself; it never restarts for it.
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { CHUNK_PATH } from "../../src/protocol/chunk-frames.js";
+import { MANIFEST_PATH } from "../../src/protocol/manifest.js";
+import { Rig } from "../support/rig.js";
+
+const ENDS_WELL = { end: "until", boots: 2 };
+
+describe("a device whose", { timeout: 300_000 }, () => {
+	test("server is away for a while asks less and less often, and updates when it is back", async () => {
+		const rig = await Rig.open();
+		const proxy = await rig.proxy();
+		let isAway = true;
+		proxy.meddle = () => (isAway ? "close" : undefined);
+		const device = await rig.device({ port: proxy.port });
+		await rig.publish("1.1.0");
+		const running = await device.start();
+		for (let poll = 0, from = 0; poll < 4; poll++, from = running.lineCount)
+			await running.waitForLine("network-unavailable", { from, timeoutMs: 60_000 });
+		isAway = false;
+		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		expect((await running.stop()).stats?.boots).toBe(2);
+	});
+
+	test("server answers every question late", async () => {
+		const rig = await Rig.open();
+		const proxy = await rig.proxy(async () => {
+			await sleep(700);
+			return undefined;
+		});
+		const device = await rig.device({ port: proxy.port });
+		await rig.publish("1.1.0");
+		const result = await device.run({ until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+		expect(result.stats).toMatchObject(ENDS_WELL);
+	});
+
+	test("server stops in the middle of a manifest, and of a download, waits no longer than its limits", async () => {
+		const rig = await Rig.open();
+		const halved = new Set<string>();
+		const proxy = await rig.proxy(({ target }) => {
+			const path = [MANIFEST_PATH, CHUNK_PATH].find((prefix) => target.startsWith(prefix));
+			if (path === undefined || halved.has(path)) return undefined;
+			halved.add(path);
+			return "half";
+		});
+		const device = await rig.device({ port: proxy.port });
+		await rig.publish("1.1.0");
+		const result = await device.run({ until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+		expect(result.stats).toMatchObject(ENDS_WELL);
+		expect(result.log).toContain("network-timeout");
+		expect(halved.size).toBe(2);
+	});
+
+	test.each(["stall", "reset"])(
+		"Wi-Fi is gone for an hour in the middle of a download (%s)",
+		async (loss) => {
+			const rig = await Rig.open();
+			const device = await rig.device({
+				settings: { chunkBytes: 4096, chunksPerInterval: 4, intervalMs: 5000 },
+			});
+			await rig.publish("1.1.0");
+			const args = ["--network-down", "20-3620", "--network-loss", loss];
+			const result = await device.run({ args, until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+			expect(result.stats).toMatchObject(ENDS_WELL);
+			expect(result.stats?.virtualMs).toBeGreaterThan(3_600_000);
+			expect(result.log).toContain("network-");
+		},
+	);
+
+	test.each([404, 429, 500, 503])("server answers %i asks again later", async (status) => {
+		const rig = await Rig.open();
+		let isBad = true;
+		const proxy = await rig.proxy((exchange) => {
+			if (!isBad) return undefined;
+			exchange.status = status;
+			exchange.headers["content-type"] = "text/html";
+			exchange.body = Buffer.from("<html>no</html>");
+			return undefined;
+		});
+		const device = await rig.device({ port: proxy.port });
+		await rig.publish("1.1.0");
+		const running = await device.start();
+		for (let poll = 0, from = 0; poll < 3; poll++, from = running.lineCount)
+			await running.waitForLine(`http-status: status ${status}`, { from, timeoutMs: 60_000 });
+		isBad = false;
+		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		expect((await running.stop()).stats?.boots).toBe(2);
+	});
+});

@@ -1,0 +1,94 @@
+// The main job, for real: a server, a release key, and a simulated ESP32 that updates itself from 1.0.0 to 1.1.0, then
+// survives the broken 1.2.0. `npm run demo`. Exit code 0 only if every step is found true in the device's flash and in
+// the server's records; everything it made stays in build/demo/.
+import { relative } from "node:path";
+import type { SimulatorProcess } from "../cli/simulator/simulator-process.js";
+import { Findings } from "./demo/findings.js";
+import { Screen } from "./demo/screen.js";
+import { DEVICE_ID, FOLDER, Stage } from "./demo/stage.js";
+
+/** Real time for each thing the device is waited for. */
+const PATIENCE_MS = 120_000;
+/** Polls after a rollback in which the bad release must not be tried again. */
+const FURTHER_POLLS = 2;
+
+const screen = new Screen();
+
+async function showUpdate(stage: Stage, device: SimulatorProcess, findings: Findings): Promise<void> {
+	screen.step("Version 1.1.0 is signed and published; the device is left alone");
+	await stage.publish(await stage.makeRelease("1.1.0"));
+	await device.waitForLine("update 1.1.0 confirmed", { timeoutMs: PATIENCE_MS });
+	const flash = { version: "1.1.0", slot: "ota_1", state: "valid" };
+	await findings.flash("1.1.0 is whole in ota_1, which boots, confirmed", flash);
+	await findings.deviceRuns("the device reports that it runs 1.1.0", "1.1.0");
+	const events = ["firmware_verified", "firmware_applied", "boot_successful", "fota_completed"];
+	await findings.events("download, verification, boot and completion are logged", events);
+}
+
+async function showRollback(stage: Stage, device: SimulatorProcess, findings: Findings): Promise<void> {
+	screen.step("Version 1.2.0 is published: it aborts five seconds after each boot");
+	await stage.publish(await stage.makeRelease("1.2.0", { isBroken: true }));
+	await device.waitForLine("update 1.2.0 rolled back", { timeoutMs: PATIENCE_MS });
+	await findings.flash("1.1.0 in ota_1 boots again, confirmed", {
+		version: "1.1.0",
+		slot: "ota_1",
+		state: "valid",
+	});
+	await findings.deviceRuns("the device reports that it runs 1.1.0 again", "1.1.0");
+	await findings.failure("it says why it came back", { version: "1.2.0", code: "boot-crashed" });
+	await findings.events("the failed boot and the rollback are logged", ["boot_failed", "rollback_triggered"]);
+
+	screen.step("1.2.0 is still on offer; the device does not take it again");
+	await device.waitForLine("release-known-bad", { timeoutMs: PATIENCE_MS });
+	const from = device.lineCount;
+	for (let poll = 0, at = from; poll < FURTHER_POLLS; poll++) {
+		await device.waitForLine("state CHECKING_MANIFEST", { timeoutMs: PATIENCE_MS, from: at });
+		at = device.lineCount;
+	}
+	const { lines } = await device.stop();
+	const tries = lines.slice(from).filter((line) => line.includes("DOWNLOADING")).length;
+	const seen = `${FURTHER_POLLS} polls, ${tries} downloads`;
+	findings.note({ fact: "further polls start no download", source: "serial", isTrue: tries === 0, seen });
+	const kept = { version: "1.1.0", slot: "ota_1", state: "valid" };
+	await findings.flash("the flash still boots 1.1.0, confirmed", kept);
+}
+
+async function runStory(stage: Stage, findings: Findings): Promise<void> {
+	screen.note(
+		`server on ${stage.url.origin}, SQLite in ${relative(".", FOLDER)}/data; release key ${stage.key.keyId}`,
+	);
+	screen.step("A new board is provisioned with firmware 1.0.0 and switched on");
+	await stage.provision(await stage.makeRelease("1.0.0"));
+	const device = await stage.powerUp((line) => screen.serialLine(line));
+	await device.waitForLine("started 1.0.0", { timeoutMs: PATIENCE_MS });
+	await findings.flash("1.0.0 is whole in ota_0, which boots", { version: "1.0.0", slot: "ota_0" });
+	await findings.deviceRuns(`the device ${DEVICE_ID} reports that it runs 1.0.0`, "1.0.0");
+	await showUpdate(stage, device, findings);
+	await showRollback(stage, device, findings);
+}
+
+async function main(): Promise<number> {
+	const begin = Date.now();
+	screen.step("The server starts, the operator makes a release key");
+	const stage = await Stage.open();
+	const findings = new Findings(stage);
+	let failure: unknown;
+	try {
+		await runStory(stage, findings);
+	} catch (error) {
+		failure = error;
+	} finally {
+		await stage.close();
+	}
+	const rows = findings.all.map(({ isTrue, fact, source, seen }) => [isTrue ? "✓" : "✗", fact, source, seen]);
+	screen.summary(["", "what must be true", "found in", "seen"], rows);
+	const isGood = failure === undefined && findings.areAllTrue;
+	if (failure !== undefined)
+		screen.note(`The demo broke off: ${failure instanceof Error ? failure.message : failure}`);
+	const took = Math.round((Date.now() - begin) / 1000);
+	screen.note(isGood ? `All true, after ${took} s.` : `Not all true, after ${took} s.`);
+	screen.note(`Look closer: ${relative(".", FOLDER)}/ (serial.log, server.log, board.flash, data/)`);
+	return isGood ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,92 @@
+// Whether what the demo told is true: each fact is looked up in the flash file or in the server's records, and waited
+// for a while, because the device reports in its own time. Called by demo.ts.
+import { setTimeout as sleep } from "node:timers/promises";
+import { printable } from "../../cli/render/device-table.js";
+import { DEVICE_ID, type Stage } from "./stage.js";
+
+const PATIENCE_MS = 30_000;
+const LOOK_MS = 200;
+
+export interface Finding {
+	readonly fact: string;
+	readonly source: "flash" | "server" | "serial";
+	readonly isTrue: boolean;
+	readonly seen: string;
+}
+
+interface Look {
+	readonly isTrue: boolean;
+	readonly seen: string;
+}
+
+export class Findings {
+	readonly #stage: Stage;
+	readonly all: Finding[] = [];
+
+	constructor(stage: Stage) {
+		this.#stage = stage;
+	}
+
+	get areAllTrue(): boolean {
+		return this.all.every(({ isTrue }) => isTrue);
+	}
+
+	async flash(fact: string, wanted: Partial<Awaited<ReturnType<Stage["readFlash"]>>>): Promise<void> {
+		await this.#find(fact, "flash", async () => {
+			const found = await this.#stage.readFlash();
+			const isTrue = Object.entries(wanted).every(
+				([name, value]) => found[name as keyof typeof found] === value,
+			);
+			return { isTrue, seen: `${found.slot} ${found.state} ${found.version ?? "no image"}` };
+		});
+	}
+
+	async deviceRuns(fact: string, version: string): Promise<void> {
+		await this.#find(fact, "server", async () => {
+			const status = await this.#stage.client.status(DEVICE_ID);
+			return {
+				isTrue: status.version === version,
+				seen: `${status.version ?? "nothing"} ${status.state ?? ""}`,
+			};
+		});
+	}
+
+	/** The server's log says that this version failed with this code. */
+	async failure(fact: string, wanted: { readonly version: string; readonly code: string }): Promise<void> {
+		await this.#find(fact, "server", async () => {
+			const query = { log: "fota", deviceId: DEVICE_ID, type: "boot_failed", after: 0 } as const;
+			const [event] = await this.#stage.client.events(query);
+			const { target_version: version, error_code: code, error } = event?.details ?? {};
+			const isTrue = version === wanted.version && code === wanted.code;
+			return { isTrue, seen: event ? printable(`${version} ${code}: ${error}`) : "no failed boot" };
+		});
+	}
+
+	/** Events of these types stand in the server's log. */
+	async events(fact: string, types: readonly string[]): Promise<void> {
+		await this.#find(fact, "server", async () => {
+			const events = await this.#stage.client.events({
+				log: "fota",
+				deviceId: DEVICE_ID,
+				after: 0,
+				limit: 500,
+			});
+			const found = types.filter((type) => events.some((event) => event.type === type));
+			return { isTrue: found.length === types.length, seen: found.join(", ") || "none of them" };
+		});
+	}
+
+	note(finding: Finding): void {
+		this.all.push(finding);
+	}
+
+	async #find(fact: string, source: Finding["source"], look: () => Promise<Look>): Promise<void> {
+		const end = Date.now() + PATIENCE_MS;
+		let found = await look();
+		while (!found.isTrue && Date.now() < end) {
+			await sleep(LOOK_MS);
+			found = await look();
+		}
+		this.all.push({ fact, source, ...found });
+	}
+}

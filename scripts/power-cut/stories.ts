@@ -1,0 +1,52 @@
+// What is cut: a complete update, an operator's rollback, and a release that fails its trial boots. Each says how it must end,
+// whatever was cut. Pure; used by the sweep.
+import type { LogEvent } from "../../cli/server/server-client.js";
+
+export interface Story {
+	/** Also the device type of its devices. */
+	readonly name: "update" | "rollback" | "trial";
+	/** The version that must run, confirmed, when all is over. */
+	readonly endsOn: string;
+	/** Label of the slot it runs in. */
+	readonly endsIn: string;
+	/** Versions that may boot on the way. */
+	readonly mayRun: readonly string[];
+	/** Line of the serial log at which it begins; undefined: at the first start of a new board. */
+	readonly beginsAt?: string;
+	/** An operator's order to roll back waits at the server. */
+	readonly isOrdered: boolean;
+	/** True once the server's log tells the end of the story. */
+	readonly isTold: (events: readonly LogEvent[]) => boolean;
+}
+
+const has = (type: string) => (events: readonly LogEvent[]) => events.some((event) => event.type === type);
+
+export const STORIES: readonly Story[] = [
+	{
+		name: "update",
+		endsOn: "1.1.0",
+		endsIn: "ota_1",
+		mayRun: ["1.0.0", "1.1.0"],
+		isOrdered: false,
+		isTold: has("fota_completed"),
+	},
+	{
+		name: "rollback",
+		beginsAt: "idle, running 1.1.0 in ota_1",
+		endsOn: "1.0.0",
+		endsIn: "ota_0",
+		mayRun: ["1.0.0", "1.1.0"],
+		isOrdered: true,
+		isTold: has("rollback_triggered"),
+	},
+	{
+		name: "trial",
+		// Downloaded and activated, about to restart: what comes before is the update story.
+		beginsAt: "state REBOOTING",
+		endsOn: "1.0.0",
+		endsIn: "ota_0",
+		mayRun: ["1.0.0", "1.2.0"],
+		isOrdered: false,
+		isTold: has("rollback_triggered"),
+	},
+];

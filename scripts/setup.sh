@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Makes a fresh clone ready: npm packages, libmbedtls-dev, XS sources, the simulator. Idempotent, and quick when there
+# is nothing to do. Called by npm run setup, start, demo and test. Everything it makes is in node_modules/ and build/.
+#
+#   scripts/setup.sh            what the demo needs
+#   scripts/setup.sh --asan     also the simulator with AddressSanitizer, for the tests
+#   scripts/setup.sh --server   npm packages only, for npm start
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# XS, the JavaScript engine of the device, comes as source in this npm package. Its own dependencies are not needed, so
+# it is no dependency of ours: one archive, pinned by content.
+readonly XS_PACKAGE="@agoric/xsnap@0.15.0"
+readonly XS_INTEGRITY="sha512-ZBm4DZxbtfacxMHVVdJjZi0Y8zOxN77vpu1WwI5RWfPkaRh0aHkz/dVdTGKXalDNzWfz183lljKxlxl3/h0n+A=="
+readonly XS_FOLDER="build/xs"
+
+# On standard error: what follows may be asked for JSON on standard output.
+say() { printf 'set-up: %s\n' "$*" >&2; }
+fail() {
+	printf 'set-up: %s\n' "$*" >&2
+	exit 1
+}
+
+want_simulator=yes
+want_asan=no
+for argument in "$@"; do
+	case "$argument" in
+	--server) want_simulator=no ;;
+	--asan) want_asan=yes ;;
+	*) fail "unknown option $argument; there are --asan and --server" ;;
+	esac
+done
+
+check_node() {
+	command -v node >/dev/null || fail "Node is missing. Install Node 20.19 or newer, then run this again."
+	node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+		fail "Node $(node --version) is too old. Install Node 20.19 or newer, then run this again."
+	command -v npm >/dev/null || fail "npm is missing. Install it (Debian: apt-get install npm), then run this again."
+}
+
+# npm ci first: exactly the lock file. It refuses a lock file in which an optional package for a foreign platform is
+# missing (when it was never published); npm install takes that, and still installs only what the lock file pins.
+install_packages() {
+	if node scripts/packages-installed.mjs; then return; fi
+	say "installing npm packages"
+	if npm ci --no-progress >build/npm.log 2>&1; then return; fi
+	if npm install --no-save --no-progress >>build/npm.log 2>&1 && node scripts/packages-installed.mjs; then return; fi
+	grep 'npm error' build/npm.log | tail -n 5 >&2
+	fail "the npm packages were not installed. Is the npm registry in reach? All messages are in build/npm.log"
+}
+
+check_compiler() {
+	local tool
+	for tool in gcc make tar; do
+		command -v "$tool" >/dev/null || fail "$tool is missing. Run: sudo apt-get install build-essential"
+	done
+}
+
+has_mbedtls() {
+	printf '#include <psa/crypto.h>\n' | gcc -E -x c - >/dev/null 2>&1
+}
+
+install_mbedtls() {
+	if has_mbedtls; then return; fi
+	local as_root=()
+	if [ "$(id -u)" -ne 0 ]; then
+		if ! sudo -n true 2>/dev/null; then
+			fail "Mbed TLS is missing and this user may not install it. Run: sudo apt-get install libmbedtls-dev"
+		fi
+		as_root=(sudo -n)
+	fi
+	command -v apt-get >/dev/null ||
+		fail "Mbed TLS (its header psa/crypto.h and library mbedcrypto) is missing. Install it with this system's tools."
+	say "installing libmbedtls-dev"
+	mkdir -p build
+	if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends libmbedtls-dev; } >build/apt.log 2>&1; then
+		tail -n 5 build/apt.log >&2
+		fail "apt-get could not install libmbedtls-dev; its messages are in build/apt.log"
+	fi
+	has_mbedtls || fail "libmbedtls-dev is installed, but its header psa/crypto.h is not found"
+}
+
+fetch_xs() {
+	local stamp="$XS_FOLDER/integrity"
+	if [ "$(cat "$stamp" 2>/dev/null)" = "$XS_INTEGRITY" ]; then return; fi
+	say "fetching the sources of XS ($XS_PACKAGE)"
+	rm -rf "$XS_FOLDER"
+	mkdir -p "$XS_FOLDER"
+	local archive
+	archive=$(npm pack "$XS_PACKAGE" --pack-destination "$XS_FOLDER" --loglevel=error | tail -n 1) ||
+		fail "npm could not fetch $XS_PACKAGE. Is the npm registry in reach?"
+	local found
+	found="sha512-$(node -e '
+		const bytes = require("node:fs").readFileSync(process.argv[1]);
+		process.stdout.write(require("node:crypto").createHash("sha512").update(bytes).digest("base64"));
+	' "$XS_FOLDER/$archive")"
+	[ "$found" = "$XS_INTEGRITY" ] ||
+		fail "$XS_PACKAGE is not what it was: its SHA-512 differs from the one pinned in scripts/setup.sh. Not used."
+	tar -xzf "$XS_FOLDER/$archive" -C "$XS_FOLDER"
+	rm "$XS_FOLDER/$archive"
+	printf '%s\n' "$XS_INTEGRITY" >"$stamp"
+}
+
+build_simulator() {
+	local variant=$1
+	local arguments=(-C simulator "VARIANT=$variant" "XS_DIR=$PWD/$XS_FOLDER/package/moddable/xs")
+	if make "${arguments[@]}" -q >/dev/null 2>&1; then return; fi
+	say "building the simulator ($variant), up to two minutes the first time"
+	mkdir -p build
+	if ! make "${arguments[@]}" -j"$(nproc 2>/dev/null || echo 2)" >"build/simulator-$variant.log" 2>&1; then
+		tail -n 30 "build/simulator-$variant.log" >&2
+		fail "the simulator was not built; all messages are in build/simulator-$variant.log"
+	fi
+}
+
+# One set-up at a time: a second one waits, then finds everything done.
+mkdir -p build
+if command -v flock >/dev/null; then
+	exec 9>build/.setup.lock
+	flock 9
+fi
+
+check_node
+install_packages
+if [ "$want_simulator" = yes ]; then
+	check_compiler
+	install_mbedtls
+	fetch_xs
+	build_simulator release
+	if [ "$want_asan" = yes ]; then build_simulator asan; fi
+fi
