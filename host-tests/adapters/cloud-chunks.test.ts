@@ -24,6 +24,7 @@ function fetchChunks(turns: ((rig: CloudRig) => Turn)[], onData?: (bytes: Uint8A
 		chunkBytes: 4096,
 		first: 3,
 		count: 2,
+		isFirstHeld: false,
 		bodyBytes: BODY.length,
 		onData(buffer, offset, byteCount) {
 			const piece = buffer.subarray(offset, offset + byteCount);

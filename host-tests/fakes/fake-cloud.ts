@@ -1,7 +1,8 @@
 // A scripted server, and the Cloud port of one start of a device that talks to it. The server outlives the starts.
-import { encodeChunkFrame } from "../../src/protocol/chunk-frames.js";
+import { encodeChunkFrame, FRAME_HEAD_BYTES } from "../../src/protocol/chunk-frames.js";
 import { utf8Encode } from "../../src/protocol/encoding.js";
 import { type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
+import { MAC_BYTES } from "../../src/protocol/limits.js";
 import type { Manifest } from "../../src/protocol/manifest.js";
 import type { RollbackOrder } from "../../src/protocol/rollback-order.js";
 import {
@@ -96,7 +97,9 @@ export class FakeCloud implements Cloud {
 		}
 		const start = chunk * request.chunkBytes;
 		const data = release.image.subarray(start, start + request.chunkBytes);
-		const frame = tamper(chunk, encodeChunkFrame(data, chunkMac(request.hash, chunk, data)));
+		const isHeld = request.isFirstHeld && chunk === request.first;
+		const whole = encodeChunkFrame(data, chunkMac(request.hash, chunk, data));
+		const frame = tamper(chunk, isHeld ? withoutData(whole) : whole);
 		if (frame === undefined) {
 			finish({ error: new FotaError("network-timeout", "scripted silence") });
 			return;
@@ -106,7 +109,7 @@ export class FakeCloud implements Cloud {
 				finish({ error: new FotaError("chunk-malformed", "ended by the device") });
 				return;
 			}
-			sentChunks.set(chunk, (sentChunks.get(chunk) ?? 0) + 1);
+			if (!isHeld) sentChunks.set(chunk, (sentChunks.get(chunk) ?? 0) + 1);
 			this.#sendChunk(request, chunk + 1, finish);
 		});
 	}
@@ -145,4 +148,13 @@ export class FakeCloud implements Cloud {
 	#later(delayMs: number, work: () => void): void {
 		this.#timer.set(work, delayMs);
 	}
+}
+
+/** The frame of a chunk that the device holds: length and MAC. */
+function withoutData(frame: Uint8Array): Uint8Array {
+	const mac = frame.subarray(frame.length - MAC_BYTES);
+	const short = new Uint8Array(FRAME_HEAD_BYTES + MAC_BYTES);
+	short.set(frame.subarray(0, FRAME_HEAD_BYTES));
+	short.set(mac, FRAME_HEAD_BYTES);
+	return short;
 }

@@ -57,6 +57,16 @@ describe("chunks", () => {
 		}
 	});
 
+	it("that the device holds come without their data, the ones behind it whole", async () => {
+		for (const count of [1, 3]) {
+			const answer = await device.send(rig.server, `${target(2, count, 4096)}&held=1`, { headers: FRAMES });
+			const whole = expectedFrames(2, count, 4096);
+			const expected = Buffer.concat([whole.subarray(0, 4), whole.subarray(4 + 4096)]);
+			expect(answer.headers["content-length"]).toBe(String(expected.length));
+			expect(answer.rawPayload.equals(expected)).toBe(true);
+		}
+	});
+
 	it.each(CHUNK_SIZES_BYTES)("come as JSON, one a request, in chunks of %i bytes", async (chunkBytes) => {
 		const count = Math.ceil(image.length / chunkBytes);
 		for (const number of [0, 1, count - 1]) {

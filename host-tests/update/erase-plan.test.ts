@@ -64,17 +64,21 @@ describe("the erase plan", () => {
 });
 
 describe("the resume point", () => {
-	it("is the chunk of the last used sector; that and the sector behind it are erased again", () => {
+	it("is the chunk of the last used sector; what may be torn is erased again, a full chunk is kept", () => {
 		fc.assert(
 			fc.property(chunkBytes, fc.integer({ min: 0, max: 48 }), (chunk, usedSectors) => {
 				const recordedBytes = 48 * SECTOR;
 				const slots = { isErased: (offset: number) => offset >= usedSectors * SECTOR };
-				const point = findResumePoint({ slots, recordedBytes, chunkBytes: chunk });
+				const sizeBytes = recordedBytes - 100;
+				const point = findResumePoint({ slots, recordedBytes, chunkBytes: chunk, sizeBytes });
 				const torn = Math.max(0, usedSectors - 1) * SECTOR;
-				expect(point.nextChunk * chunk).toBe(point.eraseFromBytes);
-				expect(point.eraseFromBytes).toBeLessThanOrEqual(torn);
-				expect(torn - point.eraseFromBytes).toBeLessThan(Math.max(chunk, SECTOR));
-				expect(point.eraseFromBytes % SECTOR).toBe(0);
+				const start = point.nextChunk * chunk;
+				const isFull = usedSectors > 0 && chunk >= SECTOR && (usedSectors * SECTOR) % chunk === 0;
+				const isLast = usedSectors * SECTOR >= sizeBytes && chunk >= SECTOR;
+				expect(point.isHeld).toBe(isFull || isLast);
+				expect(start).toBeLessThanOrEqual(torn);
+				expect(torn - start).toBeLessThan(Math.max(chunk, SECTOR));
+				expect(point.eraseFromBytes).toBe(point.isHeld ? torn + SECTOR : start);
 				expect(point.eraseToBytes).toBe(
 					usedSectors === 0 ? SECTOR : Math.min(recordedBytes, torn + 2 * SECTOR),
 				);

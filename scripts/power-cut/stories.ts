@@ -9,6 +9,8 @@ export interface Story {
 	readonly endsOn: string;
 	/** Label of the slot it runs in. */
 	readonly endsIn: string;
+	/** Line of the serial log after which all is over; after a cut right behind it, it does not come again. */
+	readonly tells: string;
 	/** Versions that may boot on the way. */
 	readonly mayRun: readonly string[];
 	/** Line of the serial log at which it begins; undefined: at the first start of a new board. */
@@ -26,6 +28,7 @@ export const STORIES: readonly Story[] = [
 		name: "update",
 		endsOn: "1.1.0",
 		endsIn: "ota_1",
+		tells: "the server knows: 1.1.0 completed",
 		mayRun: ["1.0.0", "1.1.0"],
 		isOrdered: false,
 		isTold: has("fota_completed"),
@@ -35,6 +38,7 @@ export const STORIES: readonly Story[] = [
 		beginsAt: "idle, running 1.1.0 in ota_1",
 		endsOn: "1.0.0",
 		endsIn: "ota_0",
+		tells: "the server knows: 1.1.0 rolled-back",
 		mayRun: ["1.0.0", "1.1.0"],
 		isOrdered: true,
 		isTold: has("rollback_triggered"),
@@ -45,6 +49,7 @@ export const STORIES: readonly Story[] = [
 		beginsAt: "state REBOOTING",
 		endsOn: "1.0.0",
 		endsIn: "ota_0",
+		tells: "the server knows: 1.2.0 rolled-back",
 		mayRun: ["1.0.0", "1.2.0"],
 		isOrdered: false,
 		isTold: has("rollback_triggered"),

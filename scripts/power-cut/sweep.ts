@@ -25,7 +25,7 @@ interface Baseline extends PathLength {
 
 const LINE_TIMEOUT_MS = 90_000;
 const TOLD_TIMEOUT_MS = 20_000;
-const TOLD_STEP_MS = 20;
+const TOLD_STEP_MS = 50;
 /** The end of the sweep is what takes long: a run is mostly waiting for its own processes. */
 const PARALLEL_RUNS = 3;
 
@@ -95,11 +95,13 @@ interface Played {
 async function play(world: World, story: Story, cuts: readonly Cut[], seed: number): Promise<Played> {
 	const device = await world.device(story);
 	try {
-		const simulator = await world.start(device, cuts, seed);
-		const waited = await simulator
-			.waitForLine(`idle, running ${story.endsOn} in ${story.endsIn}`, { timeoutMs: LINE_TIMEOUT_MS })
-			.then(() => waitUntilTold(world, story, device))
-			.catch((error: Error) => error.message.split("\n")[0] ?? "no end");
+		const simulator = await world.start(device, story, { cuts, seed });
+		const wait = (text: string) => simulator.waitForLine(text, { timeoutMs: LINE_TIMEOUT_MS });
+		const told = () => waitUntilTold(world, story, device);
+		const waited = await Promise.race([
+			wait(story.tells).then(told),
+			wait(`idle, running ${story.endsOn} in ${story.endsIn}`).then(told),
+		]).catch((error: Error) => error.message.split("\n")[0] ?? "no end");
 		const result = await simulator.stop();
 		const brick = await findBrick(world, story, device, result);
 		if (brick) return { result, fault: { kind: "brick", reason: brick } };

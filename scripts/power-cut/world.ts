@@ -88,10 +88,17 @@ export class World {
 		await rm(device.flashPath, { force: true });
 	}
 
-	start(device: Device, cuts: readonly Cut[], seed: number): Promise<SimulatorProcess> {
+	/** Ends by itself once the server knows the outcome; a cut right behind that needs a stop(). */
+	start(
+		device: Device,
+		story: Story,
+		run: { readonly cuts: readonly Cut[]; readonly seed: number },
+	): Promise<SimulatorProcess> {
+		const { cuts, seed } = run;
 		const args = ["--seed", String(seed), "--max-seconds", String(MAX_VIRTUAL_SECONDS)];
 		for (const { operation, moment } of cuts) args.push("--cut", `${operation}:${moment}`);
-		return SimulatorProcess.start({ flash: device.flashPath, args, maxWallSeconds: MAX_WALL_SECONDS });
+		const until = [story.tells];
+		return SimulatorProcess.start({ flash: device.flashPath, args, until, maxWallSeconds: MAX_WALL_SECONDS });
 	}
 
 	#slotBytes = 0;

@@ -13,7 +13,7 @@ import {
 } from "../../src/protocol/chunk-frames.js";
 import { hexDecode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import { CHUNK_COUNT_MAX, CHUNK_SIZES_BYTES, HASH_BYTES } from "../../src/protocol/limits.js";
+import { CHUNK_COUNT_MAX, CHUNK_SIZES_BYTES, HASH_BYTES, MAC_BYTES } from "../../src/protocol/limits.js";
 import { chunkCountOf, chunkLengthOf } from "../../src/protocol/manifest.js";
 import type { Caller } from "../auth/device-authenticator.js";
 import { chunkKeyOf, hmac } from "../auth/device-keys.js";
@@ -29,6 +29,8 @@ const Query = Type.Object({
 	chunk_number: Type.Integer({ minimum: 0, maximum: CHUNK_COUNT_MAX - 1 }),
 	count: Type.Optional(Type.Integer({ minimum: 1, maximum: CHUNK_COUNT_MAX })),
 	chunk_size: Type.Optional(ChunkBytesSchema),
+	/** 1: the device has the first chunk; its frame comes without data. Frames only. */
+	held: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
 	/** Of the image; without it, the one that the last manifest named. */
 	hash: Type.Optional(HashSchema),
 });
@@ -41,15 +43,22 @@ interface ChunkRange {
 	readonly first: number;
 	readonly count: number;
 	readonly chunkBytes: number;
+	readonly isFirstHeld: boolean;
 }
 
 export function registerChunkRoute(server: Server, services: Services): void {
 	server.get(CHUNK_PATH, { schema: { querystring: Query } }, async (request, reply) => {
 		const caller = callerOf(request);
-		const { chunk_number: first, count = 1, chunk_size, hash } = request.query;
+		const { chunk_number: first, count = 1, chunk_size, held, hash } = request.query;
 		const accepted = acceptedType(request.headers.accept);
 		const release = await releaseOf(services, caller, hash);
-		const range = { release, first, count, chunkBytes: chunk_size ?? release.chunk_bytes };
+		const range = {
+			release,
+			first,
+			count,
+			chunkBytes: chunk_size ?? release.chunk_bytes,
+			isFirstHeld: held === 1,
+		};
 		checkRange(range);
 		if (accepted === "frames") {
 			const image = await services.images.open(release.hash);
@@ -107,7 +116,7 @@ function frameStream(image: OpenImage, range: ChunkRange, caller: Caller): Reada
 }
 
 async function* frames(image: OpenImage, range: ChunkRange, caller: Caller): AsyncGenerator<Buffer> {
-	const { release, first, count, chunkBytes } = range;
+	const { release, first, count, chunkBytes, isFirstHeld } = range;
 	const key = chunkKeyOf(caller.deviceKey, hexDecode(release.hash, HASH_BYTES) ?? new Uint8Array(0));
 	const chunksPerRead = Math.max(1, Math.floor(READ_BYTES / chunkBytes));
 	for (let at = first; at < first + count; at += chunksPerRead) {
@@ -115,26 +124,33 @@ async function* frames(image: OpenImage, range: ChunkRange, caller: Caller): Asy
 		const offsetBytes = at * chunkBytes;
 		const data = Buffer.alloc(Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes));
 		await image.read(offsetBytes, data);
-		yield framesOf(data, { first: at, chunkBytes, key });
+		yield framesOf(data, { first: at, chunkBytes, key, isFirstHeld: isFirstHeld && at === first });
 	}
 }
 
 function framesOf(
 	data: Buffer,
-	options: { readonly first: number; readonly chunkBytes: number; readonly key: Uint8Array },
+	options: {
+		readonly first: number;
+		readonly chunkBytes: number;
+		readonly key: Uint8Array;
+		readonly isFirstHeld: boolean;
+	},
 ): Buffer {
-	const { first, chunkBytes, key } = options;
+	const { first, chunkBytes, key, isFirstHeld } = options;
 	const frameCount = Math.ceil(data.length / chunkBytes);
-	const out = Buffer.alloc(data.length + frameCount * FRAME_OVERHEAD_BYTES);
+	const heldBytes = isFirstHeld ? Math.min(chunkBytes, data.length) : 0;
+	const out = Buffer.alloc(data.length - heldBytes + frameCount * FRAME_OVERHEAD_BYTES);
 	const prefix = new Uint8Array(CHUNK_MAC_PREFIX_BYTES);
 	let at = 0;
 	for (let i = 0; i < frameCount; i++) {
 		const chunk = data.subarray(i * chunkBytes, (i + 1) * chunkBytes);
 		chunkMacPrefix(first + i, chunk.length, prefix);
 		out.writeUInt32BE(chunk.length, at);
-		out.set(chunk, at + FRAME_HEAD_BYTES);
-		out.set(hmac(key, prefix, chunk), at + FRAME_HEAD_BYTES + chunk.length);
-		at += chunk.length + FRAME_OVERHEAD_BYTES;
+		at += FRAME_HEAD_BYTES;
+		if (i > 0 || !isFirstHeld) at += chunk.copy(out, at);
+		out.set(hmac(key, prefix, chunk), at);
+		at += MAC_BYTES;
 	}
 	return out;
 }

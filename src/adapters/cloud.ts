@@ -81,9 +81,10 @@ export class HttpCloud implements Cloud {
 
 	fetchChunks(request: ChunkRequest): void {
 		const { first, count, chunkBytes, hash, bodyBytes, onData, onDone } = request;
+		const held = request.isFirstHeld ? "&held=1" : "";
 		this.#talk.ask({
 			method: "GET",
-			target: `${CHUNK_PATH}?chunk_number=${first}&count=${count}&chunk_size=${chunkBytes}&hash=${hash}`,
+			target: `${CHUNK_PATH}?chunk_number=${first}&count=${count}&chunk_size=${chunkBytes}&hash=${hash}${held}`,
 			mediaType: CHUNKS_MEDIA_TYPE,
 			totalTimeoutMs: TALK_TIMEOUT_MS + bodyBytes * STREAM_MS_A_BYTE,
 			stream: { bodyBytes, onData },

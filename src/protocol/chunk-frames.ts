@@ -25,14 +25,19 @@ export function encodeChunkFrame(data: Uint8Array, mac: Uint8Array): Uint8Array 
 	return frame;
 }
 
-/** Length in bytes of `count` frames from chunk `first` on, of an image cut into chunks. */
+/**
+ * Length in bytes of `count` frames from chunk `first` on, of an image cut into chunks. With `isFirstHeld` the first frame
+ * comes without its data: the device has them in flash.
+ */
 export function framesLength(options: {
 	readonly first: number;
 	readonly count: number;
 	readonly sizeBytes: number;
 	readonly chunkBytes: number;
+	readonly isFirstHeld?: boolean;
 }): number {
-	const start = options.first * options.chunkBytes;
+	const firstData = options.isFirstHeld ? options.first + 1 : options.first;
+	const start = Math.min(options.sizeBytes, firstData * options.chunkBytes);
 	const end = Math.min(options.sizeBytes, (options.first + options.count) * options.chunkBytes);
 	return end - start + options.count * FRAME_OVERHEAD_BYTES;
 }
@@ -51,12 +56,15 @@ export class ChunkFrameDecoder {
 		this.buffer = new Uint8Array(Math.min(chunkBytes, CHUNK_MAX_BYTES) + MAC_BYTES);
 	}
 
-	/** Prepares for the next frame, whose data must be exactly `expectedBytes` long. */
-	expect(expectedBytes: number): void {
+	/**
+	 * Prepares for the next frame, whose data must be exactly `expectedBytes` long. With `isHeld` the frame has no data;
+	 * whoever holds them puts them into `buffer` before the MAC is checked.
+	 */
+	expect(expectedBytes: number, isHeld = false): void {
 		this.#expectedBytes = expectedBytes;
 		this.#headCount = 0;
 		this.#length = 0;
-		this.#filled = 0;
+		this.#filled = isHeld ? expectedBytes : 0;
 		this.#isMalformed = expectedBytes <= 0 || expectedBytes + MAC_BYTES > this.buffer.length;
 	}
 

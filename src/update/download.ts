@@ -32,6 +32,8 @@ export class Download {
 	readonly #endBytes: number;
 	#job: Job;
 	#nextChunk = 0;
+	/** The next chunk lies in flash since an earlier life, not yet authenticated. */
+	#isHeld = false;
 	/** Sectors from an earlier life to be erased again before anything is written, taken from the end. */
 	#repair: { fromBytes: number; toBytes: number } | undefined;
 	#isPrepared = false;
@@ -64,6 +66,11 @@ export class Download {
 		return this.#nextChunk;
 	}
 
+	/** The next chunk is to be authenticated where it lies; its frame comes without data. */
+	get isFirstHeld(): boolean {
+		return this.#isHeld;
+	}
+
 	/** Chunks found in flash when the download was opened, or written since. */
 	get isComplete(): boolean {
 		return this.#nextChunk >= this.chunkCount;
@@ -88,7 +95,13 @@ export class Download {
 		this.#lastChunk = first + count;
 		this.#options.crypto.useImage(release.hash);
 		this.#expectNext();
-		return framesLength({ first, count, sizeBytes: release.sizeBytes, chunkBytes });
+		return framesLength({
+			first,
+			count,
+			sizeBytes: release.sizeBytes,
+			chunkBytes,
+			isFirstHeld: this.#isHeld,
+		});
 	}
 
 	/** Takes bytes as they come. False when the request is to be ended; `end()` has the reason. Never throws. */
@@ -127,22 +140,36 @@ export class Download {
 		const { crypto, slots, onChunk } = this.#options;
 		const { buffer, dataBytes } = this.#decoder;
 		const chunk = this.#nextChunk;
-		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes))
-			throw new FotaError("chunk-mac-mismatch", `chunk ${chunk} was altered, moved or borrowed`);
 		const offset = chunk * this.offer.chunkBytes;
-		// By the plan this erases nothing: the extension is complete before the data gets there.
-		while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
-		slots.write(offset, buffer, 0, dataBytes);
+		if (this.#isHeld) slots.read(offset, buffer, 0, dataBytes);
+		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes)) this.#refuse(chunk, offset, dataBytes);
+		if (!this.#isHeld) {
+			// By the plan this erases nothing: the extension is complete before the data gets there.
+			while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
+			slots.write(offset, buffer, 0, dataBytes);
+		}
+		this.#isHeld = false;
 		this.#nextChunk = chunk + 1;
 		onChunk(this.#nextChunk);
 		if (this.#isEraseDue()) this.#eraseStep();
 		this.#expectNext();
 	}
 
+	#refuse(chunk: number, offset: number, dataBytes: number): never {
+		if (!this.#isHeld)
+			throw new FotaError("chunk-mac-mismatch", `chunk ${chunk} was altered, moved or borrowed`);
+		// Torn by the power cut, or its MAC is a lie; either way it is fetched as a whole. From the top down, as ever.
+		this.#isHeld = false;
+		const sectors = Math.ceil(dataBytes / SECTOR_BYTES);
+		this.#repair = { fromBytes: offset, toBytes: offset + sectors * SECTOR_BYTES };
+		while (this.#repair) this.#repairStep();
+		throw new FotaError("chunk-malformed", `chunk ${chunk} was torn in flash, it is fetched again`);
+	}
+
 	#expectNext(): void {
 		const { release, chunkBytes } = this.offer;
 		if (this.#nextChunk < this.#lastChunk)
-			this.#decoder.expect(chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes));
+			this.#decoder.expect(chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes), this.#isHeld);
 	}
 
 	// No boot record may name the slot while it is changed: also at a resume, whatever happened to the records since.
@@ -162,9 +189,13 @@ export class Download {
 	#resume(): void {
 		const { slots } = this.#options;
 		const { chunkBytes } = this.offer;
-		const point = findResumePoint({ slots, recordedBytes: this.#job.erasedBytes, chunkBytes });
+		const { sizeBytes } = this.offer.release;
+		const point = findResumePoint({ slots, recordedBytes: this.#job.erasedBytes, chunkBytes, sizeBytes });
 		this.#nextChunk = point.nextChunk;
-		this.#repair = { fromBytes: point.eraseFromBytes, toBytes: point.eraseToBytes };
+		this.#isHeld = point.isHeld;
+		// Nothing lies behind the last recorded sector.
+		if (point.eraseFromBytes < point.eraseToBytes)
+			this.#repair = { fromBytes: point.eraseFromBytes, toBytes: point.eraseToBytes };
 	}
 
 	// From the top down: see resume.ts.

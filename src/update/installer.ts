@@ -110,6 +110,7 @@ export class Installer {
 			chunkBytes: download.offer.chunkBytes,
 			first,
 			count,
+			isFirstHeld: download.isFirstHeld,
 			bodyBytes: download.begin(count),
 			onData: (buffer, offset, byteCount) => download.take(buffer, offset, byteCount),
 			onDone: this.#desk.only((error) => this.#fetched(download, error)),

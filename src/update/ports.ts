@@ -109,6 +109,8 @@ export interface ChunkRequest {
 	readonly chunkBytes: number;
 	readonly first: number;
 	readonly count: number;
+	/** The first chunk lies in flash already: its frame is to come without data, to be authenticated there. */
+	readonly isFirstHeld: boolean;
 	/** Exact length of the body in bytes (chunk-frames.ts framesLength). */
 	readonly bodyBytes: number;
 	/** Pieces as they come, valid only during the call; false ends the request with `chunk-malformed`. Must not throw. */

@@ -124,11 +124,12 @@ export class Reporter {
 	}
 
 	#nextOutcome(): Delivery | undefined {
-		const { ledger, facts } = this.#options;
+		const { ledger, facts, log } = this.#options;
 		const outcome = ledger.state.outcomes[0];
 		if (outcome === undefined) return undefined;
 		const accepted = () => {
 			ledger.note({ outcomes: ledger.state.outcomes.filter((item) => item !== outcome) });
+			log.write("info", `the server knows: ${outcome.version} ${outcome.kind}`);
 		};
 		return { report: outcomeReport(facts(), outcome), accepted, isKept: true };
 	}
