@@ -24,7 +24,7 @@ interface Figures {
 	readonly peakBytes: number;
 	/** Values set in NVS, confirmation included. */
 	readonly storageWrites: number;
-	/** Image bytes that came twice after a power cut half-way. */
+	/** Chunk bytes received beyond those of an uncut run after a power cut half-way, unread ones in flight included. */
 	readonly refetchedBytes: number;
 	/** Modelled time over the larger of what link and flash alone would take. */
 	readonly modelRatio: number;
@@ -39,6 +39,8 @@ interface Way {
 	readonly restarts: string;
 	readonly over: string;
 	readonly flashAloneMs: number;
+	/** Image for the memory figure. Old way: a small one, since collecting after each step of 65 chunks takes very long. */
+	readonly memoryImage: Uint8Array;
 }
 
 const { json } = new Command("bench")
@@ -48,6 +50,7 @@ const { json } = new Command("bench")
 	.opts<{ readonly json?: boolean }>();
 
 const to = (await buildFirmware({ version: "1.1.0", sizeBytes: IMAGE_BYTES })).image;
+const small = (await buildFirmware({ version: "1.1.0" })).image;
 const programMs = Math.ceil(IMAGE_BYTES / 256) * PROGRAM_PAGE_MS;
 const common = { to, slotBytes: SLOT_BYTES };
 const ours: Way = {
@@ -56,7 +59,8 @@ const ours: Way = {
 	begins: "state CHECKING_MANIFEST",
 	activated: "state REBOOTING",
 	restarts: "SW_RESET",
-	over: "idle, running 1.1.0",
+	over: "the server knows: 1.1.0 completed",
+	memoryImage: to,
 	flashAloneMs: Math.ceil(IMAGE_BYTES / 65_536) * ERASE_BLOCK_MS + programMs,
 };
 const oldEntry = `${PROJECT_ROOT}/scripts/bench/old-way.ts`;
@@ -71,6 +75,7 @@ const old: Way = {
 	activated: "old way: activated",
 	restarts: "old way: activated",
 	over: "old way: activated",
+	memoryImage: small,
 	flashAloneMs: Math.ceil(IMAGE_BYTES / 4096) * ERASE_SECTOR_MS + programMs,
 };
 
@@ -86,7 +91,12 @@ async function measure(way: Way): Promise<Figures> {
 	const half = Math.floor((plain.device.stats?.flash.operations ?? 0) / 2);
 	const cut = await runUpdate({ ...way.update, until: way.restarts, args: ["--cut", `${half}:half`] });
 	say(`${way.name}: memory …`);
-	const memory = await runUpdate({ ...way.update, until: way.restarts, args: ["--measure-memory"] });
+	const memory = await runUpdate({
+		...way.update,
+		to: way.memoryImage,
+		until: way.restarts,
+		args: ["--measure-memory"],
+	});
 	say(`${way.name}: modelled link and flash …`);
 	const model = await runUpdate({ ...way.update, until: way.restarts, args: modelArgs() });
 	const { txBytes = 0, rxBytes = 0 } = plain.device.stats?.network ?? {};
@@ -141,7 +151,7 @@ function print({ old: theirs, ours: our }: { readonly old: Figures; readonly our
 		["wireRatio", "bytes on the wire / image", "≤ 1.02"],
 		["peakBytes", "peak memory above idle, bytes", "≤ 12288"],
 		["storageWrites", "storage writes", "≤ 10"],
-		["refetchedBytes", "bytes fetched again after a cut", "≤ 4096"],
+		["refetchedBytes", "bytes received again after a cut", "≤ 4096"],
 		["modelRatio", "modelled time / link or flash alone", "≤ 1.15"],
 	];
 	const line = (cells: readonly string[]) =>

@@ -60,7 +60,7 @@ async function runStory(stage: Stage, findings: Findings): Promise<void> {
 	screen.step("A new board is provisioned with firmware 1.0.0 and switched on");
 	await stage.provision(await stage.makeRelease("1.0.0"));
 	const device = await stage.powerUp((line) => screen.serialLine(line));
-	await device.waitForLine("started 1.0.0", { timeoutMs: PATIENCE_MS });
+	await device.waitForLine("xs-fota 1.0.0 in ota_0", { timeoutMs: PATIENCE_MS });
 	await findings.flash("1.0.0 is whole in ota_0, which boots", { version: "1.0.0", slot: "ota_0" });
 	await findings.deviceRuns(`the device ${DEVICE_ID} reports that it runs 1.0.0`, "1.0.0");
 	await showUpdate(stage, device, findings);

@@ -97,7 +97,7 @@ function watch(server: RequestSource): () => Omit<MeasuredUpdate, "device"> {
 			const writtenBytes = socket.bytesWritten - before;
 			if (path !== CHUNK_PATH) talkBytes += writtenBytes;
 			else if (response.writableFinished)
-				chunkHeadBytes = writtenBytes - Number(response.getHeader("content-length"));
+				chunkHeadBytes = writtenBytes - Number(response.getHeader("content-length") ?? writtenBytes);
 		});
 	});
 	return () => ({

@@ -7,7 +7,7 @@ const DEVICE_MARK = "   device │ ";
 const DOWNLOAD = /download (\d+) %/;
 /** The device's own words that are worth a line here; the whole serial log is in a file. */
 const SHOWN =
-	/started|state (DOWNLOADING|VERIFYING|WRITING|REBOOTING|BOOT_VERIFICATION|ROLLBACK|COMPLETED|FAILED)|confirmed|rolled back|known-bad|restarting|broken on purpose|SECURITY|Loaded app|rollback|\[rom\]/;
+	/xs-fota \d|state (DOWNLOADING|VERIFYING|WRITING|REBOOTING|BOOT_VERIFICATION|ROLLBACK|COMPLETED|FAILED)|confirmed|rolled back|known-bad|restarting|broken on purpose|SECURITY|Loaded app|rollback|\[rom\]/;
 
 export class Screen {
 	readonly #isTerminal = process.stdout.isTTY;

@@ -133,7 +133,8 @@ export class World {
 		await writeFile(flash, this.#templates.get(story.name) ?? new Uint8Array(0));
 		const { exitCode, log } = await runSimulator({ flash, until: [until], maxWallSeconds: MAX_WALL_SECONDS });
 		if (exitCode !== 0) throw new Error(`the template of ${story.name} never came to "${until}":\n${log}`);
-		this.#templates.set(story.name, await readFile(flash));
+		// A copy of its own: slice() of a Buffer would share it between devices.
+		this.#templates.set(story.name, new Uint8Array(await readFile(flash)));
 	}
 
 	async #publish(firmware: Firmware, deviceTypes: readonly string[]): Promise<void> {

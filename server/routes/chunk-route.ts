@@ -65,6 +65,7 @@ export function registerChunkRoute(server: Server, services: Services): void {
 			reply.header("content-length", framesLength({ ...range, sizeBytes: release.size_bytes }));
 			return reply.type(CHUNKS_MEDIA_TYPE).send(frameStream(image, range, caller));
 		}
+		if (range.isFirstHeld) throw new FotaError("request-malformed", "held goes with frames only");
 		if (count !== 1) throw new FotaError("request-malformed", "one chunk a request in this representation");
 		return reply.type("application/json").send(await chunkAsJson(services, range, caller));
 	});

@@ -19,7 +19,8 @@ export function registerReportRoute(server: Server, services: Services): void {
 			const before = await findStatus(db, deviceId);
 			await appendEvents(db, eventsOfReport(deviceId, before && reportOf(before), report), nowMs);
 			await saveStatus(db, deviceId, report, nowMs);
-			if (report.rollbackOrderId !== undefined)
+			// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
+			if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
 				await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
 			return findPendingOrder(db, deviceId);
 		});

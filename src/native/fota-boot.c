@@ -138,11 +138,8 @@ void xs_fota_flash_rollBack(xsMachine *the)
 	if (otadata.active < 0 || fotaOtadataSlot(&otadata, otadata.active) != otadata.running)
 		fotaThrowIf(the, ESP_ERR_OTA_ROLLBACK_FAILED);
 	bool toFactory = (preferFactory || !esp_ota_check_rollback_is_possible()) && isFactoryGood();
-	if (toFactory) {
-		const esp_partition_t *partition = otadata.partition;
-		uint32_t other = (uint32_t)(1 - otadata.active) * partition->erase_size;
-		fotaThrowIf(the, esp_partition_erase_range(partition, other, partition->erase_size));
-	}
+	if (toFactory)
+		fotaThrowIf(the, fotaOtadataErase(&otadata, 1 - otadata.active));
 	fotaThrowIf(the, esp_ota_mark_app_invalid_rollback_and_reboot());
 }
 

@@ -106,7 +106,7 @@ static bool isBlank(const esp_ota_select_entry_t *entry)
  * whole while bits of its state have risen: an ABORTED one would be followed again, for
  * ever. So it is overwritten with zeros first; then no half-erased remainder has a CRC.
  */
-static esp_err_t eraseSector(FotaOtadata otadata, int index)
+esp_err_t fotaOtadataErase(FotaOtadata otadata, int index)
 {
 	static const esp_ota_select_entry_t zeros;
 	const esp_partition_t *partition = otadata->partition;
@@ -123,7 +123,7 @@ static esp_err_t eraseSector(FotaOtadata otadata, int index)
 
 static esp_err_t eraseRecord(FotaOtadata otadata, int index)
 {
-	return isBlank(&otadata->entry[index]) ? ESP_OK : eraseSector(otadata, index);
+	return isBlank(&otadata->entry[index]) ? ESP_OK : fotaOtadataErase(otadata, index);
 }
 
 /*
@@ -139,7 +139,7 @@ static esp_err_t writeRecord(FotaOtadata otadata, int index, uint32_t sequence)
 	entry.ota_seq = sequence;
 	entry.ota_state = ESP_OTA_IMG_VALID;
 	entry.crc = bootloader_common_ota_select_crc(&entry);
-	esp_err_t err = eraseSector(otadata, index);
+	esp_err_t err = fotaOtadataErase(otadata, index);
 	if (ESP_OK == err)
 		err = esp_partition_write(partition, offset, &entry, sizeof(entry));
 	if (ESP_OK == err)

@@ -55,4 +55,7 @@ bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata);
  */
 esp_err_t fotaOtadataKeepRunning(FotaOtadata otadata);
 
+/* Erases one record's sector; a cut at any moment leaves no record that could be followed by mistake. */
+esp_err_t fotaOtadataErase(FotaOtadata otadata, int index);
+
 #endif

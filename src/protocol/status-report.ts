@@ -137,7 +137,8 @@ export function parseStatusReport(bytes: Uint8Array): StatusReport {
 function parseError(fields: JsonFields): ReportedError | undefined {
 	if (!fields.has("error_code")) return undefined;
 	const code = fields.string("error_code", 40);
-	if (!isErrorCode(code)) throw new FotaError("request-malformed", "error_code is not known");
+	// A newer device's code: refused, its report would be sent for ever and hold back all behind it.
+	if (!isErrorCode(code)) return { code: "device-failed", message: code };
 	return { code, message: fields.optionalString("error", REASON_MAX_CHARS) ?? "" };
 }
 

@@ -14,6 +14,9 @@ import type { Job } from "./persistent-state.js";
 import type { Crypto, Slots } from "./ports.js";
 import { findResumePoint } from "./resume.js";
 
+/** Failures that say nothing about how the server takes a request. */
+const PASSING_CODES: readonly string[] = ["network-unavailable", "network-timeout"];
+
 export interface DownloadOptions {
 	readonly slots: Slots;
 	readonly crypto: Crypto;
@@ -93,6 +96,7 @@ export class Download {
 		const first = this.#nextChunk;
 		this.#error = undefined;
 		this.#lastChunk = first + count;
+		while (this.#repair) this.#repairStep();
 		this.#options.crypto.useImage(release.hash);
 		this.#expectNext();
 		return framesLength({
@@ -119,6 +123,8 @@ export class Download {
 	end(connectionError: FotaError | undefined): FotaError | undefined {
 		const error = this.#error ?? connectionError;
 		this.#error = undefined;
+		// Whatever answered does not know frames without data: the chunk is fetched as a whole, or this would never end.
+		if (error && this.#isHeld && !PASSING_CODES.includes(error.code)) this.#discardHeld();
 		if (error || this.#nextChunk >= this.#lastChunk) return error;
 		return new FotaError("chunk-malformed", `the body ended before chunk ${this.#nextChunk} was complete`);
 	}
@@ -142,7 +148,7 @@ export class Download {
 		const chunk = this.#nextChunk;
 		const offset = chunk * this.offer.chunkBytes;
 		if (this.#isHeld) slots.read(offset, buffer, 0, dataBytes);
-		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes)) this.#refuse(chunk, offset, dataBytes);
+		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes)) this.#refuse(chunk);
 		if (!this.#isHeld) {
 			// By the plan this erases nothing: the extension is complete before the data gets there.
 			while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
@@ -155,15 +161,21 @@ export class Download {
 		this.#expectNext();
 	}
 
-	#refuse(chunk: number, offset: number, dataBytes: number): never {
+	#refuse(chunk: number): never {
 		if (!this.#isHeld)
 			throw new FotaError("chunk-mac-mismatch", `chunk ${chunk} was altered, moved or borrowed`);
-		// Torn by the power cut, or its MAC is a lie; either way it is fetched as a whole. From the top down, as ever.
-		this.#isHeld = false;
-		const sectors = Math.ceil(dataBytes / SECTOR_BYTES);
-		this.#repair = { fromBytes: offset, toBytes: offset + sectors * SECTOR_BYTES };
-		while (this.#repair) this.#repairStep();
+		// Torn by the power cut, or its MAC is a lie.
+		this.#discardHeld();
 		throw new FotaError("chunk-malformed", `chunk ${chunk} was torn in flash, it is fetched again`);
+	}
+
+	/** The next chunk is fetched as a whole, into sectors that are erased again before the next request. */
+	#discardHeld(): void {
+		const { release, chunkBytes } = this.offer;
+		const fromBytes = this.#nextChunk * chunkBytes;
+		const dataBytes = chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes);
+		this.#isHeld = false;
+		this.#repair = { fromBytes, toBytes: fromBytes + Math.ceil(dataBytes / SECTOR_BYTES) * SECTOR_BYTES };
 	}
 
 	#expectNext(): void {

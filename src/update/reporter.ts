@@ -34,6 +34,8 @@ interface Delivery {
 	readonly accepted: () => void;
 	/** False: not worth a second try. */
 	readonly isKept: boolean;
+	/** Line of the log when the server has it. */
+	readonly toldLine?: string;
 }
 
 export class Reporter {
@@ -124,14 +126,14 @@ export class Reporter {
 	}
 
 	#nextOutcome(): Delivery | undefined {
-		const { ledger, facts, log } = this.#options;
+		const { ledger, facts } = this.#options;
 		const outcome = ledger.state.outcomes[0];
 		if (outcome === undefined) return undefined;
 		const accepted = () => {
 			ledger.note({ outcomes: ledger.state.outcomes.filter((item) => item !== outcome) });
-			log.write("info", `the server knows: ${outcome.version} ${outcome.kind}`);
 		};
-		return { report: outcomeReport(facts(), outcome), accepted, isKept: true };
+		const toldLine = `the server knows: ${outcome.version} ${outcome.kind}`;
+		return { report: outcomeReport(facts(), outcome), accepted, isKept: true, toldLine };
 	}
 
 	#nextKept(): Delivery | undefined {
@@ -163,6 +165,7 @@ export class Reporter {
 			this.#failureCount = 0;
 			this.#hasBeenAccepted = true;
 			delivery.accepted();
+			if (delivery.toldLine) this.#options.log.write("info", delivery.toldLine);
 			this.#options.onAccepted(outcome.value);
 			this.kick();
 			return;
@@ -176,6 +179,13 @@ export class Reporter {
 			// An urgent one: whoever waits for it goes on.
 			delivery.accepted();
 			log.write("warn", `report not accepted: ${error.code}: ${error.message}`);
+			this.kick();
+			return;
+		}
+		if (error.code === "request-malformed") {
+			// The server does not understand it and never will; kept, it would hold back every report behind it.
+			delivery.accepted();
+			log.write("error", `report refused, not sent again: ${error.message}`);
 			this.kick();
 			return;
 		}

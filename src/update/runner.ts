@@ -5,7 +5,7 @@
 // throws becomes the event "failed"; the machine knows for each state what that means.
 import type { Settings } from "../protocol/identity.js";
 import type { StatusAnswer } from "../protocol/status-report.js";
-import { type BootFacts, judgeBoot } from "./boot.js";
+import { type BootFacts, judgeBoot, type Situation } from "./boot.js";
 import { carryOut, type Parts } from "./carry-out.js";
 import { CloudCalls } from "./cloud-calls.js";
 import type { Desk } from "./desk.js";
@@ -107,7 +107,7 @@ class Runner implements Updater, Desk {
 		if (this.#isStarted || this.#isStopped) return;
 		this.#isStarted = true;
 		this.#guard(() => {
-			this.dispatch({ name: "started", situation: judgeBoot(this.#bootFacts()) });
+			this.#judge();
 			this.#parts.supervisor.reportStart();
 		});
 	}
@@ -269,10 +269,21 @@ class Runner implements Updater, Desk {
 		this.#state = INITIAL_STATE;
 		this.#turn++;
 		this.ports.timer.clear(this.#mainTimer);
-		// Judged anew: on trial this must end in the trial again, never in a poll.
-		const wake = () =>
-			this.#guard(() => this.dispatch({ name: "started", situation: judgeBoot(this.#bootFacts()) }));
-		this.#mainTimer = this.ports.timer.set(wake, FAULT_REST_MS);
+		this.#mainTimer = this.ports.timer.set(() => this.#guard(() => this.#judge()), FAULT_REST_MS);
+	}
+
+	/** Judged until it can be: on trial this must end in the trial, never in a poll. */
+	#judge(): void {
+		let situation: Situation;
+		try {
+			situation = judgeBoot(this.#bootFacts());
+		} catch (cause) {
+			const { code, message } = toFotaError(cause);
+			this.ports.log.write("error", `${code}: ${message}`);
+			this.#rest();
+			return;
+		}
+		this.dispatch({ name: "started", situation });
 	}
 
 	#clearTimers(): void {
