@@ -9,23 +9,31 @@ import { publishCommand } from "./commands/publish.js";
 import { rollbackCommand } from "./commands/rollback.js";
 import { signCommand } from "./commands/sign.js";
 import { statusCommand } from "./commands/status.js";
+import { arrangeHelp } from "./render/help.js";
 import { printError } from "./render/text.js";
 
 const HELP = `
-From key to update:
-  fota keygen --out keys                                     once; keep keys/release.key safe
-  fota build --version 1.1.0                                 an image for the simulator (a chip: mcconfig)
-  fota sign build/images/1.1.0.bin --key keys/release.key --device-type sensor
+From key to update (in this folder, fota is: npm run fota --):
+  fota keygen                            once; keep keys/release.key safe
+  fota build --version 1.0.0             an image for the simulator
+  fota provision --device-id board-1 --device-type sensor \\
+      --release-key keys/release.pub --host 192.168.1.10 --port 8080 \\
+      --image build/images/1.0.0.bin --out board-1.flash
+  fota build --version 1.1.0
+  fota sign build/images/1.1.0.bin \\
+      --key keys/release.key --device-type sensor
   fota publish build/images/1.1.0.bin --release-key keys/release.pub
-  fota provision --device-id board-1 --device-type sensor --release-key keys/release.pub \\
-       --host 192.168.1.10 --port 8080 --image build/images/1.0.0.bin --out board-1.flash
-  fota status                                                what the devices report
+  fota status                            what the devices report
 
 Environment:
-  FOTA_SERVER   address of the server, instead of --server; default http://localhost:8080
+  FOTA_SERVER   address of the server, instead of --server
   FOTA_TOKEN    the server's admin token, instead of --token
 
-Exit codes: 0 done, ${EXIT_CODES.input} wrong argument or file, ${EXIT_CODES.refused} the server refused, ${EXIT_CODES.unreachable} the server was not reached.
+Exit codes:
+  0   done
+  ${EXIT_CODES.input}   wrong argument or file
+  ${EXIT_CODES.refused}   the server refused
+  ${EXIT_CODES.unreachable}   the server was not reached
 `;
 
 function createProgram(): Command {
@@ -43,7 +51,8 @@ function createProgram(): Command {
 		rollbackCommand(),
 		logsCommand(),
 	];
-	for (const command of commands) program.addCommand(command.copyInheritedSettings(program).exitOverride());
+	for (const command of commands)
+		program.addCommand(arrangeHelp(command).copyInheritedSettings(program).exitOverride());
 	return program.exitOverride();
 }
 

@@ -1,6 +1,6 @@
 // The main job, for real: a server, a release key, and a simulated ESP32 that updates itself from 1.0.0 to 1.1.0, then
 // survives the broken 1.2.0. `npm run demo`. Exit code 0 only if every step is found true in the device's flash and in
-// the server's records; everything it made stays in build/demo/.
+// the server's records; else it says which was not. What it made stays in build/demo/ until the next time.
 import { relative } from "node:path";
 import type { SimulatorProcess } from "../cli/simulator/simulator-process.js";
 import { Findings } from "./demo/findings.js";
@@ -11,6 +11,8 @@ import { DEVICE_ID, FOLDER, Stage } from "./demo/stage.js";
 const PATIENCE_MS = 120_000;
 /** Polls after a rollback in which the bad release must not be tried again. */
 const FURTHER_POLLS = 2;
+/** Of the serial log, shown when something is not true. */
+const LAST_LINES = 40;
 
 const screen = new Screen();
 
@@ -48,7 +50,14 @@ async function showRollback(stage: Stage, device: SimulatorProcess, findings: Fi
 	const { lines } = await device.stop();
 	const tries = lines.slice(from).filter((line) => line.includes("DOWNLOADING")).length;
 	const seen = `${FURTHER_POLLS} polls, ${tries} downloads`;
-	findings.note({ fact: "further polls start no download", source: "serial", isTrue: tries === 0, seen });
+	const wanted = `${FURTHER_POLLS} polls, 0 downloads`;
+	findings.note({
+		fact: "further polls start no download",
+		source: "serial",
+		isTrue: tries === 0,
+		wanted,
+		seen,
+	});
 	const kept = { version: "1.1.0", slot: "ota_1", state: "valid" };
 	await findings.flash("the flash still boots 1.1.0, confirmed", kept);
 }
@@ -70,25 +79,33 @@ async function runStory(stage: Stage, findings: Findings): Promise<void> {
 async function main(): Promise<number> {
 	const begin = Date.now();
 	screen.step("The server starts, the operator makes a release key");
-	const stage = await Stage.open();
-	const findings = new Findings(stage);
+	let stage: Stage | undefined;
+	let findings: Findings | undefined;
 	let failure: unknown;
 	try {
+		stage = await Stage.open();
+		findings = new Findings(stage);
 		await runStory(stage, findings);
 	} catch (error) {
 		failure = error;
 	} finally {
-		await stage.close();
+		await stage?.close();
 	}
-	const rows = findings.all.map(({ isTrue, fact, source, seen }) => [isTrue ? "✓" : "✗", fact, source, seen]);
-	screen.summary(["", "what must be true", "found in", "seen"], rows);
-	const isGood = failure === undefined && findings.areAllTrue;
-	if (failure !== undefined)
-		screen.note(`The demo broke off: ${failure instanceof Error ? failure.message : failure}`);
+	const found = findings?.all ?? [];
+	const rows = found.map(({ isTrue, fact, source, seen }) => [isTrue ? "✓" : "✗", fact, source, seen]);
+	if (rows.length > 0) screen.summary(["", "what must be true", "found in", "seen"], rows);
 	const took = Math.round((Date.now() - begin) / 1000);
-	screen.note(isGood ? `All true, after ${took} s.` : `Not all true, after ${took} s.`);
+	if (failure !== undefined) {
+		// A line that did not come is told with lines around it; those are shown anyway.
+		const [why = ""] = (failure instanceof Error ? failure.message : String(failure)).split(":\n", 1);
+		screen.failure(why, stage?.serialLines.slice(-LAST_LINES) ?? []);
+		screen.note(`Not all true, after ${took} s. Everything is kept in ${FOLDER}:`);
+		screen.note("serial.log (all the device said), server.log, board.flash, data/");
+		return 1;
+	}
+	screen.note(`All true, after ${took} s.`);
 	screen.note(`Look closer: ${relative(".", FOLDER)}/ (serial.log, server.log, board.flash, data/)`);
-	return isGood ? 0 : 1;
+	return 0;
 }
 
 process.exitCode = await main();

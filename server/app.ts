@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Fastify, { type FastifyBaseLogger } from "fastify";
 import { type DestinationStream, type Level, pino } from "pino";
+import { FotaError } from "../src/protocol/error-codes.js";
 import { IMAGE_MAX_BYTES } from "../src/protocol/limits.js";
 import { createRefusalLog } from "./auth/refusal-log.js";
 import { loadSecrets } from "./auth/secrets.js";
@@ -14,7 +15,8 @@ import { registerAdminRoutes } from "./routes/admin-scope.js";
 import { registerDeviceRoutes } from "./routes/device-scope.js";
 import { registerHealthRoute } from "./routes/health-route.js";
 import type { Server, Services } from "./services.js";
-import { migrateToLatest, openDatabase } from "./stores/database.js";
+import { IN_MEMORY, migrateToLatest, openDatabase } from "./stores/database.js";
+import { countDerivedDevices } from "./stores/device-store.js";
 import { openImageFolder } from "./stores/image-folder.js";
 import type { ImageStore } from "./stores/image-store.js";
 import { listImageHashes } from "./stores/release-store.js";
@@ -51,8 +53,6 @@ export interface App {
 	/** For `inject`. */
 	readonly fastify: Server;
 	readonly adminToken: string;
-	/** True if the admin token was made by this start: the operator does not know it yet. */
-	readonly isAdminTokenNew: boolean;
 	/** Starts to listen; returns the base URL. Port 0 (default) takes a free one; host defaults to 127.0.0.1. */
 	listen(address?: { readonly port?: number; readonly host?: string }): Promise<string>;
 	/** Takes no new requests, lets those under way end, within stopTimeoutMs. Idempotent. */
@@ -64,7 +64,11 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 	const log = createLog(options);
 	const stores = await openStores(options, log);
 	try {
-		const secrets = await loadSecrets({ ...options, directory: options.dataDirectory });
+		const secrets = await loadSecrets({
+			...options,
+			directory: options.dataDirectory,
+			countDerivedDevices: () => countDerivedDevices(stores.db),
+		});
 		let isStopping = false;
 		const services: Services = {
 			...stores,
@@ -86,7 +90,6 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 		return {
 			fastify,
 			adminToken: secrets.adminToken,
-			isAdminTokenNew: secrets.isAdminTokenNew,
 			listen: (address = {}) => listen(fastify, address),
 			close: () => {
 				stopped ??= stop();
@@ -123,7 +126,7 @@ async function openStores(options: AppOptions, log: FastifyBaseLogger): Promise<
 	const { dataDirectory } = options;
 	if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
 	const directory = dataDirectory ?? (await mkdtemp(join(tmpdir(), "fota-server-")));
-	const db = openDatabase(dataDirectory === undefined ? ":memory:" : join(directory, "fota.db"));
+	const db = openDatabase(dataDirectory === undefined ? IN_MEMORY : join(directory, "fota.db"));
 	const close = async () => {
 		await db.destroy();
 		if (dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
@@ -155,9 +158,30 @@ async function listen(
 	address: { readonly port?: number; readonly host?: string },
 ): Promise<string> {
 	const host = address.host ?? "127.0.0.1";
-	await fastify.listen({ port: address.port ?? 0, host });
+	const wanted = { port: address.port ?? 0, host };
+	try {
+		// One line an address: on 0.0.0.0 these are the ones that devices can be given.
+		await fastify.listen({ ...wanted, listenTextResolver: (url) => `reachable at ${url}` });
+	} catch (cause) {
+		throw new FotaError("server-unavailable", listenFault(wanted, cause as NodeJS.ErrnoException), { cause });
+	}
 	const { port } = fastify.server.address() as AddressInfo;
 	return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function listenFault(wanted: { readonly port: number; readonly host: string }, cause: NodeJS.ErrnoException) {
+	const { port, host } = wanted;
+	switch (cause.code) {
+		case "EADDRINUSE":
+			return `port ${port} is in use already, perhaps by another server; stop that, or give another one (PORT=8081)`;
+		case "EACCES":
+			return `port ${port} is not open to this user; give one from 1024 on (PORT=8080)`;
+		case "EADDRNOTAVAIL":
+		case "ENOTFOUND":
+			return `${host} is no address of this machine; HOST=0.0.0.0 means all it has`;
+		default:
+			return cause.message;
+	}
 }
 
 async function stopServer(fastify: Server, timeoutMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 // app.ts.
 import { randomUUID } from "node:crypto";
 import type { FastifyHttpOptions, RawServerDefault } from "fastify";
+import { RequestLog } from "./request-log.js";
 import { createKnownRoutes } from "./routes/known-routes.js";
 import { handleClientError, handleError, sendProblem } from "./routes/problems.js";
 import { validatorCompiler } from "./routes/validation.js";
@@ -12,6 +13,7 @@ const URL_MAX_CHARS = 2048;
 
 export const HTTP_OPTIONS = {
 	bodyLimit: BODY_MAX_BYTES,
+	logController: new RequestLog(),
 	// HEAD answers have no body to be MACed over; there is nothing yet that needs them.
 	exposeHeadRoutes: false,
 	// A request id from outside could be made to look like another one's.
@@ -52,6 +54,6 @@ export function configureHttp(server: Server, services: Services): void {
 		if (services.isStopping()) setImmediate(() => server.server.closeIdleConnections());
 	});
 	server.addHook("onRequestAbort", async (request) => {
-		request.log.info({ code: "network-unavailable" }, "client went away");
+		request.log.debug({ code: "network-unavailable" }, "client went away");
 	});
 }

@@ -9,8 +9,8 @@ import { ADMIN_TOKEN_FILE, parseMasterKey } from "./auth/secrets.js";
 export interface Settings {
 	readonly app: AppOptions & { readonly dataDirectory: string };
 	readonly listen: { readonly port: number; readonly host: string };
-	/** Where the admin token is kept unless the environment gives it. */
-	readonly adminTokenFile: string;
+	/** Where the admin token is kept; undefined when the environment gives it. */
+	readonly adminTokenFile: string | undefined;
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -22,7 +22,9 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 		app: {
 			dataDirectory,
 			adminToken: environment.FOTA_ADMIN_TOKEN || undefined,
-			masterKey: environment.FOTA_MASTER_KEY ? parseMasterKey(environment.FOTA_MASTER_KEY) : undefined,
+			masterKey: environment.FOTA_MASTER_KEY
+				? parseMasterKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
+				: undefined,
 			logLevel: parseLogLevel(environment.LOG_LEVEL || "info"),
 			maxUploadBytes: parseInteger(environment, "FOTA_MAX_UPLOAD_BYTES", {
 				min: IMAGE_MIN_BYTES,
@@ -35,7 +37,7 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 			port: parseInteger(environment, "PORT", { min: 0, max: 65_535, otherwise: 8080 }),
 			host: environment.HOST || "0.0.0.0",
 		},
-		adminTokenFile: resolve(dataDirectory, ADMIN_TOKEN_FILE),
+		adminTokenFile: environment.FOTA_ADMIN_TOKEN ? undefined : resolve(dataDirectory, ADMIN_TOKEN_FILE),
 	};
 }
 

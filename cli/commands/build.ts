@@ -23,16 +23,24 @@ export function buildCommand(): Command {
 	return new Command("build")
 		.summary("make an image for the simulator")
 		.description(
-			"Compiles src/ and wraps it into an ESP32 image that the simulator boots. For a real chip build with\n" +
+			"Compiles src/ and wraps it into an ESP32 image that the simulator boots. For a real chip build with " +
 				"mcconfig; every other command takes that image as well.",
 		)
 		.requiredOption("--version <version>", "version of the firmware, such as 1.1.0", parseVersion)
 		.option("--chip <chip>", "esp32, esp32c3 or esp32s3", parseChip, "esp32")
-		.option("--size <bytes>", "pad the image to this length, such as 1040k (a multiple of 16)", parseBytes)
+		.option(
+			"--size <bytes>",
+			"pad the image to this length: bytes, 1040k or 1m (a multiple of 16)",
+			parseBytes,
+		)
 		.option("--entry <file>", "TypeScript file whose default export runs instead of main's")
-		.option("--security-version <n>", "devices never go below the highest one they ran", parseCount)
-		.option("--build-number <n>", "tells builds of one version apart", parseCount)
-		.option("--out <file>", "the image; default build/images/<version>.bin")
+		.option(
+			"--security-version <n>",
+			"devices never go below the highest one they ran; default 0",
+			parseCount,
+		)
+		.option("--build-number <n>", "tells builds of one version apart; default 0", parseCount)
+		.option("--out <file>", "image to write, over an old one; default build/images/<version>.bin")
 		.action(async (options: BuildOptions) => {
 			const path = options.out ?? `build/images/${options.version}.bin`;
 			const { image, hash } = await buildFirmware({

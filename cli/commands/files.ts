@@ -1,7 +1,12 @@
-// Reads and writes the files named on the command line, with errors for people. Called by the commands.
-import { readFile, rm, writeFile } from "node:fs/promises";
+// Reads and writes the files named on the command line, with errors for people. Called by the commands. It must not
+// know what is in them.
+import { spawnSync } from "node:child_process";
+import { constants } from "node:fs";
+import { access, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js";
 import { CliError } from "../cli-error.js";
+import { writeDurably } from "../durable-file.js";
 
 export async function readImageFile(path: string): Promise<Uint8Array> {
 	return readFile(path).catch((cause: NodeJS.ErrnoException) => {
@@ -23,16 +28,46 @@ export async function readReleaseFile(path: string): Promise<string> {
 	return release;
 }
 
-/** A secret is readable by its owner only, also where the file was there before. */
-export async function writeOutput(
+/** What can be made again from what it was made of. */
+export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
+	await writeFile(path, bytes, { mode: 0o644 }).catch(refuseOutput(path));
+}
+
+/** What holds a device's key: readable by its owner only, also where the file was there before. */
+export async function writeSecret(path: string, bytes: Uint8Array): Promise<void> {
+	await writeDurably(path, bytes, { mode: 0o600, isNew: false }).catch(refuseOutput(path));
+}
+
+/** Refuses a file that a device may depend on; called before anything is done that would need it. */
+export async function checkSecretOutput(
 	path: string,
-	bytes: Uint8Array | string,
-	options: { readonly isSecret?: boolean } = {},
+	options: { readonly isForced: boolean },
 ): Promise<void> {
-	try {
-		if (options.isSecret) await rm(path, { force: true });
-		await writeFile(path, bytes, { mode: options.isSecret ? 0o600 : 0o644 });
-	} catch (cause) {
-		throw new CliError(`${path} cannot be written: ${(cause as NodeJS.ErrnoException).code}`, { cause });
-	}
+	await access(dirname(path), constants.W_OK).catch(refuseOutput(path));
+	const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+		return error.code === "ENOENT" ? undefined : refuseOutput(path)(error);
+	});
+	if (found === undefined) return;
+	if (!found.isFile()) throw new CliError(`${path} is not a file`);
+	if (!options.isForced)
+		throw new CliError(`${path} exists already and is not overwritten`, {
+			hint: "It may be all that a device is. Give another file with --out, or say --force if that device may go.",
+		});
+	if (isLocked(path))
+		throw new CliError(`a simulated device is running on ${path}`, {
+			hint: "Stop it first (Ctrl+C where it runs), or give another file with --out.",
+		});
+}
+
+// The simulator holds a lock on its flash (flock(2)), which Node itself cannot ask for. Without the tool the device is
+// not found, but not harmed either: writeSecret() leaves it the file it has open.
+function isLocked(path: string): boolean {
+	return spawnSync("flock", ["-n", path, "true"], { stdio: "ignore" }).status === 1;
+}
+
+function refuseOutput(path: string): (cause: NodeJS.ErrnoException) => never {
+	return (cause) => {
+		const hint = cause.code === "ENOENT" ? "Make its folder first." : undefined;
+		throw new CliError(`${path} cannot be written: ${cause.code}`, { hint, cause });
+	};
 }

@@ -7,7 +7,7 @@ export function keygenCommand(): Command {
 	return new Command("keygen")
 		.summary("make a release key")
 		.description(
-			"Makes the key that signs releases (ECDSA P-256). The private half stays with you: keep it off the\n" +
+			"Makes the key that signs releases (ECDSA P-256). The private half stays with you: keep it off the " +
 				"server and keep a copy, because devices accept only what it signs. Nothing is overwritten.",
 		)
 		.option("--out <folder>", "where release.key and release.pub are written", "keys")

@@ -15,6 +15,7 @@ interface LogsOptions extends ServerChoice {
 export function logsCommand(): Command {
 	const command = new Command("logs")
 		.summary("the server's event log")
+		.description("Prints what the server logged about devices and releases, the newest line last.")
 		.option("--device-id <id>", "of one device; default all", parseName)
 		.option("--security", "the security log instead")
 		.option("--limit <n>", "the newest n, at most 500", parseCount, 100)

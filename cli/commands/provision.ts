@@ -16,9 +16,10 @@ import { buildFlash, buildIdentityPartition, findPartition } from "../image/flas
 import { projectPartitions } from "../image/partition-table.js";
 import { loadPublicKey } from "../release/release-key.js";
 import { inspectImage } from "../release/sign-release.js";
+import { HELP_GROUPS } from "../render/help.js";
 import { printFacts, printLine } from "../render/text.js";
 import { parseChip, parseCount, parseName, parsePort } from "./arguments.js";
-import { readImageFile, writeOutput } from "./files.js";
+import { checkSecretOutput, readImageFile, writeSecret } from "./files.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
 
 interface ProvisionOptions extends ServerChoice {
@@ -31,6 +32,7 @@ interface ProvisionOptions extends ServerChoice {
 	readonly image?: string;
 	readonly identityOnly?: boolean;
 	readonly out: string;
+	readonly force?: boolean;
 	readonly pollSeconds: number;
 	readonly reportSeconds: number;
 	readonly chunkSize: number;
@@ -44,20 +46,25 @@ export function provisionCommand(): Command {
 	const command = new Command("provision")
 		.summary("make a device known, and its identity or flash")
 		.description(
-			"Registers a device at the server and writes what it must never lose: its id and key, the release keys\n" +
-				"it trusts, the server it asks. The output has the device's secret key in it: mode 0600, keep it so.\n" +
-				"With --image the whole flash of a simulated board; with --identity-only the partition fota_id, for\n" +
-				"esptool write_flash.",
+			"Registers a device at the server and writes what it must never lose: its id and key, the release keys " +
+				"it trusts, the server it asks. The output has the device's secret key in it: mode 0600, keep it so.",
 		)
-		.requiredOption("--device-id <id>", "its name at the server", parseName)
-		.requiredOption("--device-type <type>", "which releases are for it", parseName)
-		.requiredOption("--release-key <file...>", "release.pub it trusts; two while a key is replaced")
+		.requiredOption("--device-id <id>", "the device's name at the server", parseName)
+		.requiredOption("--device-type <type>", "releases signed for this type are for it", parseName)
+		.requiredOption(
+			"--release-key <file...>",
+			"release.pub it trusts (fota keygen); two while a key is replaced",
+		)
 		.requiredOption("--host <address>", "IPv4 address at which the device reaches the server", parseAddress)
 		.requiredOption("--port <port>", "port at which the device reaches the server", parsePort)
-		.requiredOption("--out <file>", "what is written")
+		.requiredOption("--out <file>", "file to write")
+		.optionsGroup("What to make, one of these:")
+		.option("--image <file>", "the whole flash of a simulated board, with this application in the first slot")
+		.option("--identity-only", "the partition fota_id alone, for esptool write_flash on a real board")
+		.optionsGroup(HELP_GROUPS.other)
+		.option("--force", "write over a file that exists, unless a simulated device is running on it")
 		.option("--chip <chip>", "esp32, esp32c3 or esp32s3", parseChip, "esp32")
-		.option("--image <file>", "application for the first slot; makes a whole flash file")
-		.option("--identity-only", "make the identity partition alone")
+		.optionsGroup("Settings of the device:")
 		.option("--poll-seconds <n>", "time between two polls", parseCount, DEFAULT_SETTINGS.pollSeconds)
 		.option(
 			"--report-seconds <n>",
@@ -65,22 +72,27 @@ export function provisionCommand(): Command {
 			parseCount,
 			DEFAULT_SETTINGS.reportSeconds,
 		)
-		.option("--chunk-size <bytes>", "1024, 4096, 16384 or 32768", parseCount, DEFAULT_SETTINGS.chunkBytes)
+		.option(
+			"--chunk-size <bytes>",
+			"length of a chunk: 1024, 4096, 16384 or 32768",
+			parseCount,
+			DEFAULT_SETTINGS.chunkBytes,
+		)
 		.option(
 			"--chunks-per-interval <n>",
-			"0: all in one stream",
+			"chunks it fetches before it pauses; 0: all of them",
 			parseCount,
 			DEFAULT_SETTINGS.chunksPerInterval,
 		)
-		.option("--interval-ms <n>", "pause between two goes", parseCount, DEFAULT_SETTINGS.intervalMs)
+		.option("--interval-ms <n>", "that pause, in milliseconds", parseCount, DEFAULT_SETTINGS.intervalMs)
 		.option(
 			"--confirm-seconds <n>",
-			"deadline of a new firmware",
+			"a new firmware not confirmed by then is rolled back",
 			parseCount,
 			DEFAULT_SETTINGS.confirmSeconds,
 		)
 		.addOption(
-			new Option("--rollback-to <slot>", "where a rollback goes when both exist")
+			new Option("--rollback-to <slot>", "where a rollback goes when both slots are there")
 				.choices(["previous", "factory"])
 				.default(DEFAULT_SETTINGS.rollbackTo),
 		);
@@ -91,6 +103,7 @@ async function provision(options: ProvisionOptions): Promise<void> {
 	if ((options.image === undefined) === (options.identityOnly !== true)) {
 		throw new CliError("what to make?", { hint: "Give either --image <file> or --identity-only." });
 	}
+	await checkSecretOutput(options.out, { isForced: options.force === true });
 	const image = options.image === undefined ? undefined : await imageFor(options.image, options.chip);
 	const releaseKeys = await Promise.all(options.releaseKey.map(loadPublicKey));
 	// Everything is checked before the server is told anything.
@@ -98,7 +111,7 @@ async function provision(options: ProvisionOptions): Promise<void> {
 	const keyHex = await openServer(options).registerDevice(options);
 	const identity = { ...draft, deviceKey: hexDecode(keyHex, KEY_BYTES) ?? new Uint8Array(0) };
 	const bytes = image ? buildFlash({ identity, image }) : buildIdentityPartition(identity);
-	await writeOutput(options.out, bytes, { isSecret: true });
+	await writeSecret(options.out, bytes);
 	printLine(image ? `flash of a new board: ${options.out}` : `identity partition: ${options.out}`);
 	const { offsetBytes } = findPartition(projectPartitions(), "fota_id");
 	const simulator = `build/simulator/release/xs-fota-sim run --flash ${options.out} --chip ${options.chip}`;

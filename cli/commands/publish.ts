@@ -18,12 +18,15 @@ export function publishCommand(): Command {
 	const command = new Command("publish")
 		.summary("offer a signed image to the devices")
 		.description(
-			"Uploads an image with its release statement. From then on every device of its type and chip that\n" +
+			"Uploads an image with its release statement. From then on every device of its type and chip that " +
 				"runs an older version is offered it. The same upload again changes nothing.",
 		)
 		.argument("<image>", "the application's .bin")
 		.option("--release <file>", "what fota sign wrote; default <image>.release")
-		.option("--release-key <file>", "release.pub: registers this key at the server first; needed once a key")
+		.option(
+			"--release-key <file>",
+			"release.pub to register at the server first; needed once for each release key",
+		)
 		.option("--description <text>", "a note for people");
 	return withServerOptions(command).action(async (path: string, options: PublishOptions) => {
 		const image = await readImageFile(path);

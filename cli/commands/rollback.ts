@@ -13,7 +13,7 @@ export function rollbackCommand(): Command {
 	const command = new Command("rollback")
 		.summary("order a device back to its former firmware")
 		.description(
-			"The device goes back at its next poll or report, says so, and does not install the release it left\n" +
+			"The device goes back at its next poll or report, says so, and does not install the release it left " +
 				"until that is signed anew (fota sign, fota publish).",
 		)
 		.requiredOption("--device-id <id>", "the device", parseName)

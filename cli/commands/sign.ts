@@ -20,21 +20,29 @@ export function signCommand(): Command {
 	return new Command("sign")
 		.summary("sign an image as a release")
 		.description(
-			"Checks the image, reads its version and chip, and signs what it is and for which devices. Writes\n" +
+			"Checks the image, reads its version and chip, and signs what it is and for which devices. Writes " +
 				"<image>.release. A device installs nothing without it.",
 		)
 		.argument("<image>", "the application's .bin")
 		.requiredOption("--key <file>", "release.key of fota keygen")
-		.requiredOption("--device-type <type>", "the devices it is for", parseName)
+		.requiredOption(
+			"--device-type <type>",
+			"the devices it is for; they were provisioned with this type",
+			parseName,
+		)
 		.option("--min-current-version <version>", "devices below this version do not take it", parseVersion)
-		.option("--security-version <n>", "devices never go below the highest one they ran", parseCount)
-		.option("--build-number <n>", "default 0", parseCount)
+		.option(
+			"--security-version <n>",
+			"devices never go below the highest one they ran; default: the image's own",
+			parseCount,
+		)
+		.option("--build-number <n>", "tells builds of one version apart; default 0", parseCount)
 		.option(
 			"--released-at <time>",
-			"default now; later than before: rolled-back devices try again",
+			"Unix seconds or a date; default now. With a later one, devices that rolled it back try again",
 			parseTime,
 		)
-		.option("--out <file>", "default <image>.release")
+		.option("--out <file>", "statement to write, over an old one; default <image>.release")
 		.action(async (path: string, options: SignOptions) => {
 			const image = await readImageFile(path);
 			const key = await loadReleaseKey(options.key);

@@ -13,6 +13,9 @@ interface StatusOptions extends ServerChoice {
 export function statusCommand(): Command {
 	const command = new Command("status")
 		.summary("what the devices reported last")
+		.description(
+			"Prints a line for each device: version, slot, state, when it was last seen, its last error.",
+		)
 		.option("--device-id <id>", "one device; default all", parseName)
 		.option("--json", "for programs");
 	return withServerOptions(command).action(async (options: StatusOptions) => {

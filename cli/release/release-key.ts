@@ -1,13 +1,13 @@
 // The release key (ECDSA P-256) on the operator's machine: made, kept in two files, read again. Called by `fota keygen`,
 // `fota sign` and the demo. It must not know the server: the private key never leaves this machine.
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hexDecode, hexEncode } from "../../src/protocol/encoding.js";
 import { PUBLIC_KEY_BYTES } from "../../src/protocol/limits.js";
 import { keyIdOf } from "../../src/protocol/release-statement.js";
 import { CliError } from "../cli-error.js";
+import { writeDurably } from "../durable-file.js";
 
 export const PRIVATE_KEY_FILE = "release.key";
 export const PUBLIC_KEY_FILE = "release.pub";
@@ -54,9 +54,7 @@ export async function saveReleaseKey(key: ReleaseKey, folder: string): Promise<K
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
 	try {
-		const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, mode);
-		await file.writeFile(text);
-		await file.close();
+		await writeDurably(path, text, { mode, isNew: true });
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 		throw new CliError(`${path} exists already and is not overwritten`, {

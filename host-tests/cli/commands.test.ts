@@ -1,6 +1,6 @@
 // The command line as a person uses it: real processes against a real server, from key to a device that updates itself.
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -87,6 +87,45 @@ describe("fota", OPTIONS, () => {
 		expect((await fota("status")).out).toMatch(/board-1 +1\.1\.0 +ota_1/);
 		expect((await fota("logs", "--device-id", "board-1")).out).toContain("firmware_applied");
 		expect((await fota("rollback", "--device-id", "board-1")).out).toContain("rollback order 1");
+	});
+
+	test("provisions over a file only when told to, and never under a running device", async () => {
+		await fota("keygen", "--out", "third");
+		const who = ["--device-id", "board-3", "--device-type", "sensor", "--release-key", "third/release.pub"];
+		const where = ["--host", "127.0.0.1", "--port", "80", "--identity-only", "--out", "used.flash"];
+		const flash = join(folder, "used.flash");
+		await writeFile(flash, "the only copy of a device");
+		const refused = await fota("provision", ...who, ...where);
+		expect(refused).toMatchObject({ code: 1, out: "" });
+		expect(refused.error).toMatch(/used\.flash exists already.*\n.*--force/);
+
+		// The lock is what a simulator holds (simulator/main.c).
+		const device = spawn("flock", [flash, "sleep", "60"], { stdio: "ignore", detached: true });
+		await expect.poll(() => spawnSync("flock", ["-n", flash, "true"]).status).toBe(1);
+		const running = await fota("provision", ...who, ...where, "--force");
+		process.kill(-(device.pid ?? 0));
+		expect(running).toMatchObject({ code: 1, out: "" });
+		expect(running.error).toMatch(/simulated device is running on used\.flash\n.*Stop it first/);
+		expect(await readFile(flash, "utf8")).toBe("the only copy of a device");
+		// Refused before the server was told.
+		expect((await fota("status")).out).not.toContain("board-3");
+
+		expect(await fota("provision", ...who, ...where, "--force")).toMatchObject({ code: 0 });
+		expect(await stat(flash)).toMatchObject({ size: 8192 });
+		expect((await stat(flash)).mode & 0o777).toBe(0o600);
+		expect((await readdir(folder)).filter((name) => name.endsWith(".new"))).toEqual([]);
+	});
+
+	test("shows in its help which options must be given, without breaks of its own", async () => {
+		const { out } = await fota("sign", "--help");
+		const groups = out.split(/\n(?=\w+:\n)/);
+		const required = groups.find((group) => group.startsWith("Required:"));
+		expect(required).toMatch(/--key <file>[\s\S]*--device-type <type>/);
+		expect(required).not.toContain("--out");
+		expect(groups.find((group) => group.startsWith("Options:"))).toContain("--out <file>");
+		// Every line but the last of a paragraph is filled up to the width, which is 80 where there is no terminal.
+		const [first = "", second = ""] = (groups[0] ?? "").split("\n").slice(2);
+		expect(`${first} ${second.split(" ")[0]}`.length).toBeGreaterThan(80);
 	});
 
 	test("makes an identity partition for a real board", async () => {

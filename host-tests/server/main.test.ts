@@ -1,7 +1,8 @@
 // The server as a process: start, first-start token, signals, a start that cannot be.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -50,7 +51,8 @@ describe("the server program", () => {
 		const headers = { authorization: `Bearer ${token}` };
 		expect((await fetch(`${url}/api/cloud/fota/devices`, { headers })).status).toBe(200);
 		expect(output).not.toContain(token);
-		expect(output).toContain("admin-token");
+		expect(output).toContain(`"data":"${folder}","admin_token":"${join(folder, "admin-token")}"`);
+		expect(output).not.toContain("/health");
 		expect((await stat(join(folder, "fota.db"))).mode & 0o077).toBe(0);
 		server.kill("SIGTERM");
 		expect(await once(server, "exit")).toEqual([0, null]);
@@ -75,5 +77,22 @@ describe("the server program", () => {
 		const server = start({ PORT: "many" });
 		expect(await once(server, "exit")).toEqual([1, null]);
 		expect(output).toBe("server not started: PORT is not a number from 0 to 65535\n");
+	});
+
+	it("says in one line which port somebody else has", async () => {
+		const other = createServer().listen(0, "127.0.0.1");
+		await once(other, "listening");
+		const { port } = other.address() as AddressInfo;
+		const server = start({ PORT: String(port) });
+		expect(await once(server, "exit")).toEqual([1, null]);
+		other.close();
+		expect(output).toMatch(new RegExp(`^server not started: port ${port} is in use already.*PORT.*\n$`));
+	});
+
+	it("says in one line that its database is none", async () => {
+		await writeFile(join(folder, "fota.db"), "no database ".repeat(100));
+		const server = start();
+		expect(await once(server, "exit")).toEqual([1, null]);
+		expect(output).toMatch(/^server not started: the database .*fota\.db cannot be opened: .*\n$/);
 	});
 });

@@ -90,7 +90,6 @@ describe("the server's secrets", () => {
 
 	it("are made at the first start, in files only the server's user can read, and kept", async () => {
 		const first = await start();
-		expect(first.isAdminTokenNew).toBe(true);
 		await first.close();
 		for (const name of ["master-key", "admin-token"]) {
 			expect((await stat(join(dataDirectory, name))).mode & 0o777).toBe(0o600);
@@ -98,18 +97,44 @@ describe("the server's secrets", () => {
 		}
 		const masterKey = await readFile(join(dataDirectory, "master-key"), "utf8");
 		const second = await start();
-		expect(second.isAdminTokenNew).toBe(false);
 		expect(second.adminToken).toBe(first.adminToken);
 		expect(await readFile(join(dataDirectory, "master-key"), "utf8")).toBe(masterKey);
 		await second.close();
 		expect((await readdir(dataDirectory)).sort()).toEqual(
 			expect.arrayContaining(["admin-token", "fota.db", "images", "master-key"]),
 		);
+		expect((await readdir(dataDirectory)).filter((name) => name.endsWith(".new"))).toEqual([]);
+	});
+
+	it("never get a new master key in place of one that devices depend on", async () => {
+		const path = join(dataDirectory, "master-key");
+		const before = await ServerRig.create({ dataDirectory, masterKey: undefined });
+		await before.device("imported", { device_key: "5e".repeat(32) });
+		await before.close();
+		// An imported key does not come from the master key: nothing would be lost.
+		await rm(path);
+		const between = await ServerRig.create({ dataDirectory, masterKey: undefined });
+		await between.device("derived");
+		await between.close();
+		const key = await readFile(path, "utf8");
+		await rm(path);
+
+		const message = expect.stringMatching(/master-key is missing.*1 registered.*backup.*fota provision/);
+		await expect(start()).rejects.toMatchObject({ code: "server-failed", message });
+		expect(await readdir(dataDirectory)).not.toContain("master-key");
+		await writeFile(path, key, { mode: 0o600 });
+		await (await start()).close();
+	});
+
+	it("are refused by the name of their file when it cannot be read", async () => {
+		await mkdir(join(dataDirectory, "admin-token"));
+		const message = expect.stringMatching(/admin-token cannot be read by this user \(EISDIR\)/);
+		await expect(start()).rejects.toMatchObject({ code: "server-failed", message });
 	});
 
 	it("given by the environment are not written down", async () => {
 		const app = await start({ adminToken: "from-the-environment", masterKey: Buffer.alloc(32, 1) });
-		expect([app.adminToken, app.isAdminTokenNew]).toEqual(["from-the-environment", false]);
+		expect(app.adminToken).toBe("from-the-environment");
 		await app.close();
 		expect(await readdir(dataDirectory)).not.toContain("admin-token");
 		expect(await readdir(dataDirectory)).not.toContain("master-key");
@@ -144,7 +169,7 @@ describe("the server's secrets", () => {
 		});
 		await rig.post("/api/cloud/fota/devices", { device_id: "!", device_key: "5e".repeat(32) });
 		await rig.close();
-		expect(log).toContain("incoming request");
+		expect(log).toContain("/api/inverter/fota/status");
 		const secrets = [
 			rig.app.adminToken,
 			device.key.toString("hex"),

@@ -1,5 +1,5 @@
 // Whether what the demo told is true: each fact is looked up in the flash file or in the server's records, and waited
-// for a while, because the device reports in its own time. Called by demo.ts.
+// for a while, because the device reports in its own time. What stays untrue ends the demo. Called by demo.ts.
 import { setTimeout as sleep } from "node:timers/promises";
 import { printable } from "../../cli/render/device-table.js";
 import { DEVICE_ID, type Stage } from "./stage.js";
@@ -11,6 +11,7 @@ export interface Finding {
 	readonly fact: string;
 	readonly source: "flash" | "server" | "serial";
 	readonly isTrue: boolean;
+	readonly wanted: string;
 	readonly seen: string;
 }
 
@@ -27,12 +28,9 @@ export class Findings {
 		this.#stage = stage;
 	}
 
-	get areAllTrue(): boolean {
-		return this.all.every(({ isTrue }) => isTrue);
-	}
-
 	async flash(fact: string, wanted: Partial<Awaited<ReturnType<Stage["readFlash"]>>>): Promise<void> {
-		await this.#find(fact, "flash", async () => {
+		const expected = Object.values(wanted).join(" ");
+		await this.#find({ fact, source: "flash", wanted: expected }, async () => {
 			const found = await this.#stage.readFlash();
 			const isTrue = Object.entries(wanted).every(
 				([name, value]) => found[name as keyof typeof found] === value,
@@ -42,7 +40,7 @@ export class Findings {
 	}
 
 	async deviceRuns(fact: string, version: string): Promise<void> {
-		await this.#find(fact, "server", async () => {
+		await this.#find({ fact, source: "server", wanted: version }, async () => {
 			const status = await this.#stage.client.status(DEVICE_ID);
 			return {
 				isTrue: status.version === version,
@@ -53,7 +51,8 @@ export class Findings {
 
 	/** The server's log says that this version failed with this code. */
 	async failure(fact: string, wanted: { readonly version: string; readonly code: string }): Promise<void> {
-		await this.#find(fact, "server", async () => {
+		const expected = `${wanted.version} ${wanted.code}`;
+		await this.#find({ fact, source: "server", wanted: expected }, async () => {
 			const query = { log: "fota", deviceId: DEVICE_ID, type: "boot_failed", after: 0 } as const;
 			const [event] = await this.#stage.client.events(query);
 			const { target_version: version, error_code: code, error } = event?.details ?? {};
@@ -64,7 +63,7 @@ export class Findings {
 
 	/** Events of these types stand in the server's log. */
 	async events(fact: string, types: readonly string[]): Promise<void> {
-		await this.#find(fact, "server", async () => {
+		await this.#find({ fact, source: "server", wanted: types.join(", ") }, async () => {
 			const events = await this.#stage.client.events({
 				log: "fota",
 				deviceId: DEVICE_ID,
@@ -76,17 +75,20 @@ export class Findings {
 		});
 	}
 
+	/** Throws when it is not true. */
 	note(finding: Finding): void {
 		this.all.push(finding);
+		const { fact, isTrue, source, wanted, seen } = finding;
+		if (!isTrue) throw new Error(`not true: ${fact}\n   wanted: ${wanted}\n   in the ${source}: ${seen}`);
 	}
 
-	async #find(fact: string, source: Finding["source"], look: () => Promise<Look>): Promise<void> {
+	async #find(what: Pick<Finding, "fact" | "source" | "wanted">, look: () => Promise<Look>): Promise<void> {
 		const end = Date.now() + PATIENCE_MS;
 		let found = await look();
 		while (!found.isTrue && Date.now() < end) {
 			await sleep(LOOK_MS);
 			found = await look();
 		}
-		this.all.push({ fact, source, ...found });
+		this.note({ ...what, ...found });
 	}
 }

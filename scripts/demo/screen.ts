@@ -1,5 +1,6 @@
 // What the demo shows: numbered steps, the device's serial lines, a progress bar for its download, the summary.
 // Called by demo.ts. It must not know what any of it means for the outcome.
+import { printable } from "../../cli/render/device-table.js";
 import { ProgressBar } from "../../cli/render/progress-bar.js";
 import { formatTable, printLine } from "../../cli/render/text.js";
 
@@ -13,11 +14,13 @@ export class Screen {
 	readonly #isTerminal = process.stdout.isTTY;
 	readonly #width = process.stdout.columns ?? 110;
 	#stepCount = 0;
+	#step = "";
 	#bar: ProgressBar | undefined;
 
 	step(text: string): void {
 		this.#endBar();
-		printLine(`\n${this.#bold(`${++this.#stepCount}. ${text}`)}`);
+		this.#step = `${++this.#stepCount}. ${text}`;
+		printLine(`\n${this.#bold(this.#step)}`);
 	}
 
 	note(text: string): void {
@@ -42,6 +45,17 @@ export class Screen {
 	summary(headings: readonly string[], rows: readonly (readonly string[])[]): void {
 		this.#endBar();
 		printLine(`\n${formatTable(headings, rows)}\n`);
+	}
+
+	/** In which step the demo broke off, why, and the end of what the device said. */
+	failure(reason: string, lastLines: readonly string[]): void {
+		this.#endBar();
+		if (lastLines.length > 0) {
+			printLine(`\n   The last ${lastLines.length} lines of the device's serial log:`);
+			for (const line of lastLines) printLine(`   │ ${printable(line)}`);
+		}
+		printLine(`\n${this.#bold(`FAILED in step ${this.#step}`)}`);
+		printLine(`   ${reason}`);
 	}
 
 	#progress(percent: number): void {

@@ -1,6 +1,6 @@
 // The demo's parts, all real: a server on an SQLite file, a release key, images, a provisioned board, a device running
-// on it. Called by demo.ts; everything lies in build/demo/ afterwards, to be looked at.
-import { createWriteStream } from "node:fs";
+// on it, all in build/demo/. Called by demo.ts.
+import { appendFileSync, createWriteStream } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readBootRecords, readSlotVersion } from "../../cli/image/boot-records.js";
@@ -36,6 +36,8 @@ export class Stage {
 	readonly client: ServerClient;
 	readonly url: URL;
 	readonly flashPath = join(FOLDER, "board.flash");
+	/** What the device said, and at the end what the simulator said beside it. */
+	readonly serialLines: string[] = [];
 	readonly #app: App;
 	#device: SimulatorProcess | undefined;
 
@@ -86,17 +88,21 @@ export class Stage {
 	}
 
 	async powerUp(onLine: (line: string) => void): Promise<SimulatorProcess> {
-		const serial = createWriteStream(join(FOLDER, "serial.log"));
 		this.#device = await SimulatorProcess.start({
 			flash: this.flashPath,
 			maxWallSeconds: WALL_MAX_SECONDS,
 			onLine: (line) => {
-				serial.write(`${line}\n`);
+				this.#keepSerial(line);
 				onLine(line);
 			},
 		});
-		void this.#device.result.then(() => serial.end());
 		return this.#device;
+	}
+
+	// At once, so that it is whole however the demo ends.
+	#keepSerial(line: string): void {
+		this.serialLines.push(line);
+		appendFileSync(join(FOLDER, "serial.log"), `${line}\n`);
 	}
 
 	/** What the chip itself would find at its next start. */
@@ -114,7 +120,8 @@ export class Stage {
 	}
 
 	async close(): Promise<void> {
-		await this.#device?.stop();
+		const result = await this.#device?.stop();
+		for (const line of result?.stderr.split("\n").filter(Boolean) ?? []) this.#keepSerial(line);
 		await this.#app.close();
 	}
 }

@@ -1,6 +1,7 @@
 // Security events that anybody can cause without a credential. Their number is bounded, or an attacker could fill the
 // disk with them; how many were left out is told with the next one.
 import type { FastifyBaseLogger } from "fastify";
+import { announce } from "../announce.js";
 import type { SecurityEvent } from "../domain/event.js";
 import { appendEvents } from "../stores/event-store.js";
 import type { Records } from "../stores/tables.js";
@@ -36,8 +37,10 @@ export function createRefusalLog(options: RefusalLogOptions): RefusalLog {
 			}
 			const details = suppressedCount > 0 ? { ...event.details, left_out: suppressedCount } : event.details;
 			suppressedCount = 0;
+			const events = [{ ...event, details }];
+			announce(options.log, events);
 			try {
-				await appendEvents(options.db, [{ ...event, details }], nowMs);
+				await appendEvents(options.db, events, nowMs);
 			} catch (error) {
 				// The refusal stands whether or not it can be written down.
 				options.log.error({ err: error, event: event.type }, "security event not recorded");

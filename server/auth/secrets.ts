@@ -1,11 +1,12 @@
 // The server's two secrets: the master key that device keys come from, and the admin token. Made at the first start,
-// kept in files that only the server's user can read.
+// kept in files that only the server's user can read. Called by app.ts; it must not know the database.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { link, open, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hexDecode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { KEY_BYTES } from "../../src/protocol/limits.js";
+import { writeSecretOnce } from "../stores/durable-file.js";
 
 export const MASTER_KEY_FILE = "master-key";
 export const ADMIN_TOKEN_FILE = "admin-token";
@@ -15,8 +16,6 @@ const ADMIN_TOKEN_PATTERN = /^[\x21-\x7e]{16,256}$/;
 export interface Secrets {
 	readonly masterKey: Uint8Array;
 	readonly adminToken: string;
-	/** True if the admin token was made just now. */
-	readonly isAdminTokenNew: boolean;
 }
 
 export interface SecretOptions {
@@ -26,73 +25,83 @@ export interface SecretOptions {
 	readonly masterKey?: Uint8Array | undefined;
 	/** Takes the place of the file. At least 16 printable characters. */
 	readonly adminToken?: string | undefined;
+	/** How many registered devices have a key that comes from the master key. */
+	readonly countDerivedDevices: () => Promise<number>;
 }
 
-/** Throws `request-malformed` for a secret that is too weak or a file that is damaged. */
+/**
+ * Throws `request-malformed` for a secret that is too weak or a file that is damaged, `server-failed` for a file that
+ * cannot be read and for a master key that is gone while devices depend on it.
+ */
 export async function loadSecrets(options: SecretOptions): Promise<Secrets> {
-	const master =
-		options.masterKey === undefined
-			? await keptSecret(options.directory, MASTER_KEY_FILE)
-			: { text: Buffer.from(options.masterKey).toString("hex"), isNew: false };
-	const token =
-		options.adminToken === undefined
-			? await keptSecret(options.directory, ADMIN_TOKEN_FILE)
-			: { text: options.adminToken, isNew: false };
-	return {
-		masterKey: parseMasterKey(master.text),
-		adminToken: checkAdminToken(token.text),
-		isAdminTokenNew: token.isNew,
-	};
+	return { masterKey: await loadMasterKey(options), adminToken: await loadAdminToken(options) };
 }
 
-/** 64 lower-case hex digits. Throws `request-malformed`. */
-export function parseMasterKey(text: string): Uint8Array {
+async function loadMasterKey(options: SecretOptions): Promise<Uint8Array> {
+	if (options.masterKey !== undefined) return options.masterKey;
+	if (options.directory === undefined) return randomBytes(KEY_BYTES);
+	const path = join(options.directory, MASTER_KEY_FILE);
+	const text = (await readSecret(path)) ?? (await makeSecret(path, () => refuseIfNeeded(path, options)));
+	return parseMasterKey(text, path);
+}
+
+async function loadAdminToken({ adminToken, directory }: SecretOptions): Promise<string> {
+	if (adminToken !== undefined) return checkAdminToken(adminToken, "the admin token");
+	if (directory === undefined) return newSecret();
+	const path = join(directory, ADMIN_TOKEN_FILE);
+	return checkAdminToken((await readSecret(path)) ?? (await makeSecret(path)), path);
+}
+
+// Threat: a folder restored without this file. With another key every device would be locked out, without a sound.
+async function refuseIfNeeded(path: string, { countDerivedDevices }: SecretOptions): Promise<void> {
+	const deviceCount = await countDerivedDevices();
+	if (deviceCount === 0) return;
+	throw new FotaError(
+		"server-failed",
+		`${path} is missing, and the keys of ${deviceCount} registered device(s) come from it: a new one would lock them ` +
+			"out. Restore the file from a backup, or give its content in FOTA_MASTER_KEY if that was where it came from. " +
+			`If it is lost for good: write a new one (umask 077; openssl rand -hex 32 > ${path}), start again, and give ` +
+			"every device its new key by cable (fota provision)",
+	);
+}
+
+/** 64 lower-case hex digits. Throws `request-malformed` that names `source`, never the text. */
+export function parseMasterKey(text: string, source: string): Uint8Array {
 	const key = hexDecode(text, KEY_BYTES);
 	if (key === undefined)
-		throw new FotaError("request-malformed", "the master key is not 64 lower-case hex digits");
+		throw new FotaError("request-malformed", `${source} is not 64 lower-case hex digits`);
 	return key;
 }
 
-function checkAdminToken(text: string): string {
+function checkAdminToken(text: string, source: string): string {
 	if (!ADMIN_TOKEN_PATTERN.test(text))
 		throw new FotaError(
 			"request-malformed",
-			`the admin token is not ${ADMIN_TOKEN_MIN_CHARS} to 256 printable characters`,
+			`${source} is not ${ADMIN_TOKEN_MIN_CHARS} to 256 printable characters`,
 		);
 	return text;
 }
 
-async function keptSecret(
-	directory: string | undefined,
-	name: string,
-): Promise<{ readonly text: string; readonly isNew: boolean }> {
-	const made = randomBytes(KEY_BYTES).toString("hex");
-	if (directory === undefined) return { text: made, isNew: true };
-	const path = join(directory, name);
-	const isNew = await writeOnce(path, made);
-	return { text: (await readFile(path, "utf8")).trim(), isNew };
+/** Undefined when there is no such file. */
+async function readSecret(path: string): Promise<string | undefined> {
+	try {
+		return (await readFile(path, "utf8")).trim();
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (code === "ENOENT") return undefined;
+		throw new FotaError("server-failed", `${path} cannot be read by this user (${code})`, { cause });
+	}
 }
 
-// Written whole and linked into place: a crash never leaves half a master key, and an existing one is never replaced.
-async function writeOnce(path: string, text: string): Promise<boolean> {
-	const draft = `${path}.new`;
-	await rm(draft, { force: true });
-	const file = await open(draft, "wx", 0o600);
-	try {
-		await file.writeFile(`${text}\n`);
-		await file.sync();
-	} finally {
-		await file.close();
-	}
-	try {
-		await link(draft, path);
-		return true;
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-		return false;
-	} finally {
-		await rm(draft, { force: true });
-	}
+async function makeSecret(path: string, check = async () => {}): Promise<string> {
+	await check();
+	await writeSecretOnce(path, `${newSecret()}\n`);
+	// Another server may have been first on this folder: the file counts.
+	return (await readSecret(path)) ?? "";
+}
+
+function newSecret(): string {
+	return randomBytes(KEY_BYTES).toString("hex");
 }
 
 /** Compares in constant time, whatever the lengths: the hashes are compared. */

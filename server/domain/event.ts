@@ -50,3 +50,25 @@ interface EventOf<L extends LogName, T extends string> {
 export type FotaEvent = EventOf<"fota", (typeof FOTA_EVENT_TYPES)[number]>;
 export type SecurityEvent = EventOf<"security", (typeof SECURITY_EVENT_TYPES)[number]>;
 export type LogEvent = FotaEvent | SecurityEvent;
+
+const INFO_TYPES: readonly LogEvent["type"][] = [
+	"firmware_applied",
+	"fota_completed",
+	"rollback_ordered",
+	"release_deactivated",
+	"release_key_added",
+	"device_registered",
+];
+const WARN_TYPES: readonly LogEvent["type"][] = [
+	"verification_failed",
+	"boot_failed",
+	"rollback_triggered",
+	"update_failed",
+	"upload_refused",
+];
+
+/** How loud an event is in the server's own output; undefined for the small steps of every update. */
+export function logLevelOf(event: LogEvent): "info" | "warn" | undefined {
+	if (INFO_TYPES.includes(event.type)) return "info";
+	return event.log === "security" || WARN_TYPES.includes(event.type) ? "warn" : undefined;
+}

@@ -36,13 +36,29 @@ export function eventsOfReport(
 	before: ReportBefore | undefined,
 	report: StatusReport,
 ): LogEvent[] {
-	const isSameTarget = before !== undefined && before.targetHash === report.target?.hash;
+	const isSameTarget = before !== undefined && isAboutSameTarget(before, report);
 	const known = { before, report, isSameTarget };
 	const types = [...downloadEvents(known), ...bootEvents(known), ...endEvents(known)];
 	const details = detailsOf(report);
 	const events: LogEvent[] = types.map((type) => ({ log: "fota", type, deviceId, details }));
 	for (const type of securityEvents(known)) events.push({ log: "security", type, deviceId, details });
 	return events;
+}
+
+// A rollback is announced before the restart without a target, and told with one after it.
+function isAboutSameTarget(before: ReportBefore, report: StatusReport): boolean {
+	const isAnnouncement = before.state === "ROLLBACK" && before.targetHash === undefined;
+	return isAnnouncement || before.targetHash === report.target?.hash;
+}
+
+/**
+ * Whether the image a report is about has passed its check: kept with the report, for the next one to be compared with.
+ * A device says so before it restarts and again when it is confirmed, but not while on trial in between, so it stays
+ * true over the trial.
+ */
+export function isImageVerified(before: ReportBefore | undefined, report: StatusReport): boolean | undefined {
+	const isTrial = report.state === "BOOT_VERIFICATION" && before?.targetHash === report.target?.hash;
+	return report.isVerified ?? (isTrial && before?.isVerified ? true : undefined);
 }
 
 interface Known {

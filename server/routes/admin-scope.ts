@@ -29,7 +29,7 @@ async function admit(
 	const token = BEARER.exec(request.headers.authorization ?? "")?.[1];
 	if (token !== undefined && isAdminToken(token, services.adminToken)) return undefined;
 	const code = request.headers.authorization === undefined ? "auth-missing" : "auth-failed";
-	request.log.warn({ code }, "operator refused");
+	request.log.debug({ code }, "operator refused");
 	if (code === "auth-failed")
 		await services.refusals.note({
 			log: "security",

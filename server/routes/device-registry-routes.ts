@@ -1,6 +1,7 @@
 // Registration of devices, which `fota provision` does. The only answer of the server that has a secret in it.
 import { Type } from "typebox";
 import { hexEncode } from "../../src/protocol/encoding.js";
+import { announce } from "../announce.js";
 import { deviceKeyOf } from "../auth/device-keys.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
@@ -29,13 +30,15 @@ export function registerDeviceRegistryRoutes(server: Server, services: Services)
 	server.post("/api/cloud/fota/devices", { schema: { body: Body } }, async (request, reply) => {
 		const { device_id: deviceId, device_type: deviceType, chip, device_key: deviceKeyHex } = request.body;
 		const nowMs = services.nowMs();
-		const isNew = await db.transaction().execute(async (transaction) => {
+		const { isNew, events } = await db.transaction().execute(async (transaction) => {
 			const before = await findDevice(transaction, deviceId);
 			await registerDevice(transaction, { deviceId, deviceType, chip, deviceKeyHex, nowMs });
 			const isKeyReplaced = before !== undefined && before.device_key !== (deviceKeyHex ?? null);
-			await appendEvents(transaction, registrationEvents(deviceId, deviceType, isKeyReplaced), nowMs);
-			return before === undefined;
+			const news = registrationEvents(deviceId, deviceType, isKeyReplaced);
+			await appendEvents(transaction, news, nowMs);
+			return { isNew: before === undefined, events: news };
 		});
+		announce(request.log, events);
 		const key = deviceKeyOf(masterKey, { device_id: deviceId, device_key: deviceKeyHex ?? null });
 		// No intermediary may keep it.
 		reply.header("cache-control", "no-store");

@@ -5,8 +5,10 @@ import { AUTH_SCHEME, RESPONSE_MAC_HEADER } from "../../src/protocol/device-auth
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { NAME_PATTERN } from "../../src/protocol/json.js";
 import { STATUS_MAX_BYTES } from "../../src/protocol/limits.js";
+import { announce } from "../announce.js";
 import { type Authentication, authenticate, type Caller } from "../auth/device-authenticator.js";
 import { responseMac, sha256Hex } from "../auth/device-keys.js";
+import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
 import { registerChunkRoute } from "./chunk-route.js";
@@ -87,7 +89,7 @@ async function admit(
 		return refuseStale(services, request, reply, authentication);
 	}
 	const { code, cause, deviceId } = authentication;
-	request.log.warn({ code, cause, device: deviceId }, "device refused");
+	request.log.debug({ code, cause, device: deviceId }, "device refused");
 	if (code === "auth-failed")
 		await services.refusals.note({
 			log: "security",
@@ -107,7 +109,7 @@ async function refuseStale(
 	{ caller, nextNonce, isRepeated }: Extract<Authentication, { kind: "stale" }>,
 ): Promise<FastifyReply> {
 	const deviceId = caller.device.device_id;
-	request.log.warn(
+	request.log.debug(
 		{ code: "nonce-stale", device: deviceId, nonce: caller.nonce, nextNonce },
 		"device refused",
 	);
@@ -144,25 +146,21 @@ function addResponseMac(request: FastifyRequest, reply: FastifyReply, payload: u
 /** A device of another type than it is registered with, or one that says so. */
 export async function noteTypeMismatch(
 	services: Services,
-	caller: Caller,
+	request: FastifyRequest,
 	claimed: { readonly deviceType: string; readonly chip: string | undefined },
 ): Promise<void> {
-	const { device } = caller;
-	await appendEvents(
-		services.db,
-		[
-			{
-				log: "security",
-				type: "device_type_mismatch",
-				deviceId: device.device_id,
-				details: {
-					registered_type: device.device_type,
-					registered_chip: device.chip ?? undefined,
-					claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
-					claimed_chip: claimed.chip,
-				},
-			},
-		],
-		services.nowMs(),
-	);
+	const { device } = callerOf(request);
+	const event: LogEvent = {
+		log: "security",
+		type: "device_type_mismatch",
+		deviceId: device.device_id,
+		details: {
+			registered_type: device.device_type,
+			registered_chip: device.chip ?? undefined,
+			claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
+			claimed_chip: claimed.chip,
+		},
+	};
+	await appendEvents(services.db, [event], services.nowMs());
+	announce(request.log, [event]);
 }

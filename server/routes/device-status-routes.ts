@@ -1,6 +1,7 @@
 // What the operator sees of each device, and the order to roll back.
 import { Type } from "typebox";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { announce } from "../announce.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { findDevice, listDevices } from "../stores/device-store.js";
@@ -46,6 +47,7 @@ export function registerDeviceStatusRoutes(server: Server, services: Services): 
 			await appendEvents(transaction, orderEvents(row), nowMs);
 			return row;
 		});
+		announce(request.log, orderEvents(order));
 		return reply.code(201).send({ device_id: deviceId, ...orderAnswer(order) });
 	});
 }

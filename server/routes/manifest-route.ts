@@ -33,7 +33,7 @@ export function registerManifestRoute(server: Server, services: Services): void 
 			throw new FotaError("request-malformed", `chunk_size is not one of ${CHUNK_SIZES_BYTES.join(", ")}`);
 		const code = mismatchOf(device, { deviceType, chip });
 		if (code !== undefined) {
-			await noteTypeMismatch(services, caller, { deviceType: deviceType ?? device.device_type, chip });
+			await noteTypeMismatch(services, request, { deviceType: deviceType ?? device.device_type, chip });
 			return sendProblem(reply, { status: 403, code, detail: "registered otherwise at this server" });
 		}
 		const release = await releaseFor(services, device, { chip, version });

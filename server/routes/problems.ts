@@ -45,7 +45,7 @@ export function handleError(
 ): FastifyReply {
 	const problem = toProblem(error);
 	if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
-	else request.log.info({ code: problem.code, detail: problem.detail }, "request refused");
+	else request.log.debug({ code: problem.code, detail: problem.detail }, "request refused");
 	return sendProblem(reply, problem);
 }
 

@@ -1,11 +1,14 @@
 // The operator's view of releases and of the keys that may sign them.
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { hexDecode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { HASH_BYTES } from "../../src/protocol/limits.js";
 import { keyIdOf } from "../../src/protocol/release-statement.js";
+import { announce } from "../announce.js";
 import { sha256Hex } from "../auth/device-keys.js";
 import { importReleaseKey } from "../auth/release-signature.js";
+import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
 import {
@@ -49,7 +52,7 @@ export function registerReleaseRoutes(server: Server, services: Services): void 
 		async (request) => {
 			const release = await findReleaseById(db, request.params.id);
 			if (release === undefined) throw new FotaError("release-unknown", "no such release");
-			return releaseAnswer(release.is_active === 1 ? await deactivate(services, release) : release);
+			return releaseAnswer(release.is_active === 1 ? await deactivate(services, request, release) : release);
 		},
 	);
 }
@@ -64,12 +67,11 @@ function registerKeyRoutes(server: Server, services: Services): void {
 		const keyId = keyIdOf(hexDecode(hash, HASH_BYTES) ?? new Uint8Array(0));
 		const nowMs = services.nowMs();
 		const isNew = await addReleaseKey(db, { keyId, publicKeyHex, nowMs });
-		if (isNew)
-			await appendEvents(
-				db,
-				[{ log: "security", type: "release_key_added", details: { key_id: keyId } }],
-				nowMs,
-			);
+		if (isNew) {
+			const event: LogEvent = { log: "security", type: "release_key_added", details: { key_id: keyId } };
+			await appendEvents(db, [event], nowMs);
+			announce(request.log, [event]);
+		}
 		return reply.code(isNew ? 201 : 200).send({ key_id: keyId, public_key: publicKeyHex });
 	});
 	server.get("/api/cloud/fota/release-keys", async () => {
@@ -78,17 +80,20 @@ function registerKeyRoutes(server: Server, services: Services): void {
 	});
 }
 
-async function deactivate(services: Services, release: ReleaseRow): Promise<ReleaseRow> {
+async function deactivate(
+	services: Services,
+	request: FastifyRequest,
+	release: ReleaseRow,
+): Promise<ReleaseRow> {
 	const nowMs = services.nowMs();
-	return services.db.transaction().execute(async (db) => {
-		const { device_type, version } = release;
-		await appendEvents(
-			db,
-			[{ log: "fota", type: "release_deactivated", details: { device_type, version } }],
-			nowMs,
-		);
+	const { device_type, version } = release;
+	const event: LogEvent = { log: "fota", type: "release_deactivated", details: { device_type, version } };
+	const row = await services.db.transaction().execute(async (db) => {
+		await appendEvents(db, [event], nowMs);
 		return updateRelease(db, release.id, { is_active: 0, updated_at_ms: nowMs });
 	});
+	announce(request.log, [event]);
+	return row;
 }
 
 function releaseAnswer(row: ReleaseRow) {

@@ -1,7 +1,8 @@
 // POST status: what a device reports about itself (docs/protocol.md §7). Status, events and the end of a rollback
 // order are one transaction: an accepted report is never half recorded.
 import { encodeStatusAnswer, parseStatusReport, STATUS_PATH } from "../../src/protocol/status-report.js";
-import { eventsOfReport, type ReportBefore } from "../domain/report-events.js";
+import { announce } from "../announce.js";
+import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
 import type { Server, Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
 import { findPendingOrder, finishOrders } from "../stores/rollback-order-store.js";
@@ -15,17 +16,20 @@ export function registerReportRoute(server: Server, services: Services): void {
 		const deviceId = caller.device.device_id;
 		const report = parseStatusReport(rawBodyOf(request));
 		const nowMs = services.nowMs();
-		const pending = await services.db.transaction().execute(async (db) => {
-			const before = await findStatus(db, deviceId);
-			await appendEvents(db, eventsOfReport(deviceId, before && reportOf(before), report), nowMs);
-			await saveStatus(db, deviceId, report, nowMs);
+		const { pending, events } = await services.db.transaction().execute(async (db) => {
+			const row = await findStatus(db, deviceId);
+			const before = row && reportOf(row);
+			const news = eventsOfReport(deviceId, before, report);
+			await appendEvents(db, news, nowMs);
+			await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
 			// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
 			if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
 				await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
-			return findPendingOrder(db, deviceId);
+			return { pending: await findPendingOrder(db, deviceId), events: news };
 		});
+		announce(request.log, events);
 		// Accepted all the same: the report is what the device is, right or wrong.
-		if (report.deviceType !== caller.device.device_type) await noteTypeMismatch(services, caller, report);
+		if (report.deviceType !== caller.device.device_type) await noteTypeMismatch(services, request, report);
 		const answer = encodeStatusAnswer({ isRollbackPending: pending !== undefined });
 		return reply.type("application/json").send(answer);
 	});

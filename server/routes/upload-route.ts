@@ -11,6 +11,7 @@ import {
 	UINT32_MAX,
 } from "../../src/protocol/limits.js";
 import { chunkCountOf } from "../../src/protocol/manifest.js";
+import { announce } from "../announce.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
@@ -55,12 +56,12 @@ export function registerUploadRoute(server: Server, services: Services): void {
 				? streamedUpload(request, request.query)
 				: jsonUpload(services, request.body as Static<typeof JsonBody>);
 			const published = await publishRelease(services, upload);
-			request.log.info({ ...published, release: published.release.id }, "release published");
+			announcePublication(request, published);
 			return reply.code(published.outcome === "created" ? 201 : 200).send(answerOf(published));
 		} catch (error) {
 			// What is left of the body is not read, so nothing else can follow on this connection.
 			if (isStream && !request.raw.complete) reply.header("connection", "close");
-			if (error instanceof FotaError) await noteRefusal(services, error);
+			if (error instanceof FotaError) await noteRefusal(services, request, error);
 			throw error;
 		}
 	});
@@ -124,9 +125,15 @@ function answerOf({ release, outcome }: Published) {
 	};
 }
 
-async function noteRefusal(services: Services, error: FotaError): Promise<void> {
+function announcePublication(request: FastifyRequest, { release, outcome }: Published): void {
+	const { device_type, chip, version } = release;
+	request.log.info({ release: release.id, device_type, chip, version, outcome }, "release published");
+}
+
+async function noteRefusal(services: Services, request: FastifyRequest, error: FotaError): Promise<void> {
 	const details = { code: error.code, detail: error.message };
 	const events: LogEvent[] = [{ log: "fota", type: "upload_refused", details }];
 	if (SECURITY_CODES.includes(error.code)) events.push({ log: "security", type: "upload_refused", details });
 	await appendEvents(services.db, events, services.nowMs());
+	announce(request.log, events);
 }

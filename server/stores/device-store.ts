@@ -33,6 +33,16 @@ export async function registerDevice(db: Records, registration: Registration): P
 		.execute();
 }
 
+/** How many devices have a key that comes from the master key. */
+export async function countDerivedDevices(db: Records): Promise<number> {
+	const { count } = await db
+		.selectFrom("devices")
+		.select((select) => select.fn.countAll<number>().as("count"))
+		.where("device_key", "is", null)
+		.executeTakeFirstOrThrow();
+	return Number(count);
+}
+
 /**
  * Takes the nonce if it is above all before; false if not. One statement, so of two requests with the same nonce only
  * one is let in (docs/protocol.md §3; threat: replay).

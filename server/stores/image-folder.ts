@@ -4,6 +4,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { syncFolder } from "./durable-file.js";
 import type { ImageStore, OpenImage, StagedImage } from "./image-store.js";
 
 /** What staging needs of an open file; a test gives one whose disk is full. */
@@ -81,21 +82,11 @@ function stagedImage(path: string, pathOf: (hash: string) => string, written: Wr
 			const target = pathOf(written.hash);
 			await mkdir(dirname(target), { recursive: true });
 			await rename(path, target);
-			await syncDirectory(dirname(target));
-			await syncDirectory(dirname(dirname(target)));
+			await syncFolder(dirname(target));
+			await syncFolder(dirname(dirname(target)));
 		},
 		discard: () => rm(path, { force: true }),
 	};
-}
-
-// A rename is durable only once the folder's own entry is (fsync(2)).
-async function syncDirectory(path: string): Promise<void> {
-	const directory = await open(path, "r");
-	try {
-		await directory.sync();
-	} finally {
-		await directory.close();
-	}
 }
 
 async function openImage(path: string): Promise<OpenImage> {
