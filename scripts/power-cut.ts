@@ -62,7 +62,7 @@ async function main(): Promise<number> {
 				);
 			}
 		};
-		await sweep({ world, baselines, runs, seed: options.seed, onVerdict });
+		await sweep({ world, runs, seed: options.seed, onVerdict });
 		return conclude(totals);
 	} finally {
 		await world.close();
@@ -91,7 +91,8 @@ function spread(runs: readonly CutRun[], count: number): CutRun[] {
 function add(totals: Totals, verdict: Verdict): void {
 	totals.cuts += verdict.cutCount;
 	totals.refetchedChunksMax = Math.max(totals.refetchedChunksMax, verdict.refetchedChunks);
-	if (verdict.refetchedChunks > 1) say(`${verdict.run.id}: ${verdict.refetchedChunks} chunks fetched twice`);
+	if (verdict.refetchedChunks > 1)
+		say(`${verdict.run.id}: ${verdict.refetchedChunks} chunks fetched again for a cut`);
 	if (!verdict.fault) return;
 	if (verdict.fault.kind === "brick") totals.bricks++;
 	else totals.stuck++;
@@ -110,7 +111,7 @@ function conclude(totals: Totals): number {
 		);
 	const isGood = bricks === 0 && stuck === 0;
 	say(
-		`survived ${cuts} power cuts: ${bricks} bricks, ${stuck} stuck, at most ${refetchedChunksMax} chunk fetched twice, seed ${options.seed}`,
+		`survived ${cuts} power cuts: ${bricks} bricks, ${stuck} stuck, at most ${refetchedChunksMax} chunk a cut fetched again, seed ${options.seed}`,
 	);
 	if (!isGood) say("replay one with: npm run power-cut -- --seed SEED --replay ID");
 	return isGood ? 0 : 1;

@@ -128,6 +128,7 @@ struct chip_options {
 	uint32_t heap_chunk_bytes;
 	uint32_t stack_slots;
 	int serial_fd;
+	int capture_fd; /* --capture, -1: none */
 	uint32_t until_count;
 	const char *until[CHIP_UNTIL_MAX];
 	uint32_t outage_count;

@@ -72,6 +72,18 @@ static bool open_serial(const char *path)
 	return false;
 }
 
+static bool open_capture(const char *path)
+{
+	chip->options.capture_fd = -1;
+	if (!path)
+		return true;
+	chip->options.capture_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+	if (chip->options.capture_fd >= 0)
+		return true;
+	fprintf(stderr, "xs-fota-sim: --capture %s: %s\n", path, strerror(errno));
+	return false;
+}
+
 /* splitmix64, to spread a small seed over the state. */
 static uint64_t spread(uint64_t *seed)
 {
@@ -136,7 +148,8 @@ static void say_end(void)
 		fprintf(stderr, "xs-fota-sim: power was cut and stays off\n");
 		break;
 	case CHIP_END_INTERNAL:
-		fprintf(stderr, "xs-fota-sim: the simulator itself failed; this is a defect in it\n");
+		fprintf(stderr, "xs-fota-sim: the simulator itself failed; if nothing above says why, "
+			"this is a defect in it\n");
 		break;
 	default:
 		break;
@@ -154,7 +167,8 @@ static int make_chip(int argc, char **argv, struct run_options *run)
 	int code = options_parse(argc, argv, chip, run);
 	if (code >= 0)
 		return code;
-	if (!map_flash(run->flash_path) || !open_serial(run->serial_path) || !seed_chip(run))
+	if (!map_flash(run->flash_path) || !open_serial(run->serial_path)
+		|| !open_capture(run->capture_path) || !seed_chip(run))
 		return 1;
 	bootloader_has_rollback = !run->has_no_rollback;
 	chip->real_zero_us = clock_real_us();

@@ -90,6 +90,8 @@ static bool simple_value(struct option_parser *parser)
 		run->stats_path = parser->value;
 	else if (!strcmp(name, "--serial"))
 		run->serial_path = parser->value;
+	else if (!strcmp(name, "--capture"))
+		run->capture_path = parser->value;
 	else if (!strcmp(name, "--boots"))
 		run->boots = (uint32_t)option_number(parser, 1, 1000000);
 	else if (!strcmp(name, "--max-boots"))

@@ -11,6 +11,7 @@ struct run_options {
 	const char *flash_path;
 	const char *stats_path; /* NULL: none */
 	const char *serial_path; /* NULL: standard output */
+	const char *capture_path; /* NULL: none */
 	uint64_t seed;
 	bool has_seed;
 	bool has_no_rollback; /* a bootloader built without rollback support */

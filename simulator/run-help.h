@@ -45,6 +45,7 @@ static const char run_help[] =
 	"\n"
 	"Measuring\n"
 	"  --stats FILE           statistics in JSON at the end\n"
+	"  --capture FILE         what the application wrote to and read from its connections\n"
 	"  --measure-memory       collect garbage at every step to find what really lives (slow)\n"
 	"\n"
 	"Exit codes: 0 as asked, 1 usage or file error, 2 stuck, 3 out of real time, 4 nothing\n"

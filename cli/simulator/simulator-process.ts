@@ -18,6 +18,8 @@ export interface SimulatorRun {
 	readonly args?: readonly string[] | undefined;
 	/** The run ends well when a serial line contains one of these. */
 	readonly until?: readonly string[] | undefined;
+	/** File for what the device's application wrote and read; wire-capture reads it. Default none. */
+	readonly capture?: string | undefined;
 	/** Default release. */
 	readonly variant?: "release" | "asan" | undefined;
 	/** Real time the run may take, in seconds. Default 120. */
@@ -73,6 +75,7 @@ export class SimulatorProcess {
 		const args = ["run", "--flash", run.flash, "--stats", join(statsFolder, "stats.json")];
 		args.push("--max-wall-seconds", String(run.maxWallSeconds ?? WALL_MAX_SECONDS));
 		if (run.isFast !== false) args.push("--fast");
+		if (run.capture !== undefined) args.push("--capture", run.capture);
 		for (const text of run.until ?? []) args.push("--until", text);
 		this.#child = spawn(simulatorPath(run.variant), [...args, ...(run.args ?? [])], {
 			stdio: ["ignore", "pipe", "pipe"],

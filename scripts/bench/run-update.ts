@@ -1,8 +1,7 @@
-// One update on the simulator, measured: what the server saw, what the simulator counted. Called by bench.ts for the
-// product's way and for the old one; it must not know which of them it measures.
+// One update on the simulator, measured: what the device said and read, what the simulator counted. Called by bench.ts
+// for the product's way and for the old one; it must not know which of them it measures.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildFlash, smallPartitions } from "../../cli/image/flash-image.js";
@@ -10,11 +9,10 @@ import { createReleaseKey } from "../../cli/release/release-key.js";
 import { signRelease } from "../../cli/release/sign-release.js";
 import { ServerClient } from "../../cli/server/server-client.js";
 import { runSimulator, type SimulatorResult } from "../../cli/simulator/simulator-process.js";
+import { countWire, type WireCount } from "../../cli/simulator/wire-count.js";
 import { createApp } from "../../server/app.js";
-import { CHUNK_PATH } from "../../src/protocol/chunk-frames.js";
 import { hexEncode } from "../../src/protocol/encoding.js";
 import { DEFAULT_SETTINGS } from "../../src/protocol/identity.js";
-import { MANIFEST_PATH } from "../../src/protocol/manifest.js";
 
 const DEVICE_TYPE = "bench";
 const MAX_WALL_SECONDS = 600;
@@ -34,13 +32,7 @@ export interface UpdateOptions {
 
 export interface MeasuredUpdate {
 	readonly device: SimulatorResult;
-	/** From the first manifest on. */
-	readonly requestCount: number;
-	readonly chunkRequestCount: number;
-	/** Length of the head of an answer with chunks. */
-	readonly chunkHeadBytes: number;
-	/** Bytes of all answers that were not chunks, heads included. */
-	readonly talkBytes: number;
+	readonly wire: WireCount;
 }
 
 export async function runUpdate(options: UpdateOptions): Promise<MeasuredUpdate> {
@@ -67,43 +59,20 @@ export async function runUpdate(options: UpdateOptions): Promise<MeasuredUpdate>
 		};
 		const partitions = smallPartitions(options.slotBytes);
 		await writeFile(flash, buildFlash({ identity, image: options.from, partitions }));
-		const seen = watch(app.fastify.server);
+		const capture = join(folder, "device.capture");
 		const { until, args } = options;
-		const device = await runSimulator({ flash, until: [until], maxWallSeconds: MAX_WALL_SECONDS, args });
+		const device = await runSimulator({
+			flash,
+			capture,
+			until: [until],
+			maxWallSeconds: MAX_WALL_SECONDS,
+			args,
+		});
 		if (device.exitCode !== 0)
 			throw new Error(`no "${until}":\n${device.stderr}\n${device.log.slice(-4000)}`);
-		return { device, ...seen() };
+		return { device, wire: countWire(await readFile(capture)) };
 	} finally {
 		await app.close();
 		await rm(folder, { recursive: true, force: true });
 	}
-}
-
-interface RequestSource {
-	on(event: "request", listener: (request: IncomingMessage, response: ServerResponse) => void): unknown;
-}
-
-/** Counts on the server's side of the socket. */
-function watch(server: RequestSource): () => Omit<MeasuredUpdate, "device"> {
-	const paths: string[] = [];
-	let talkBytes = 0;
-	let chunkHeadBytes = 0;
-	server.on("request", (request, response) => {
-		const path = request.url?.split("?")[0] ?? "";
-		paths.push(path);
-		const { socket } = request;
-		const before = socket.bytesWritten;
-		response.once("close", () => {
-			const writtenBytes = socket.bytesWritten - before;
-			if (path !== CHUNK_PATH) talkBytes += writtenBytes;
-			else if (response.writableFinished)
-				chunkHeadBytes = writtenBytes - Number(response.getHeader("content-length") ?? writtenBytes);
-		});
-	});
-	return () => ({
-		requestCount: paths.length - Math.max(0, paths.indexOf(MANIFEST_PATH)),
-		chunkRequestCount: paths.filter((path) => path === CHUNK_PATH).length,
-		chunkHeadBytes,
-		talkBytes,
-	});
 }

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { readBootRecords, readSlotImage } from "../../cli/image/boot-records.js";
 import { inspectImage } from "../../cli/release/sign-release.js";
 import type { SimulatorResult } from "../../cli/simulator/simulator-process.js";
-import { FRAME_OVERHEAD_BYTES } from "../../src/protocol/chunk-frames.js";
+import { countWire } from "../../cli/simulator/wire-count.js";
 import { type Cut, type CutRun, generator, type PathLength } from "./plan.js";
 import { STORIES, type Story } from "./stories.js";
 import type { Device, World } from "./world.js";
@@ -13,14 +13,10 @@ import type { Device, World } from "./world.js";
 export interface Verdict {
 	readonly run: CutRun;
 	readonly fault?: { readonly kind: "brick" | "stuck"; readonly reason: string; readonly log: string };
-	/** Chunks whose bytes came twice, for each cut that was made. */
+	/** Chunks that the device read whole more than once, for each cut that was made, rounded up. */
 	readonly refetchedChunks: number;
 	/** Cuts that were really made: a second one may lie behind the end. */
 	readonly cutCount: number;
-}
-
-interface Baseline extends PathLength {
-	readonly rxBytes: number;
 }
 
 const LINE_TIMEOUT_MS = 90_000;
@@ -30,27 +26,21 @@ const TOLD_STEP_MS = 50;
 const PARALLEL_RUNS = 3;
 
 /** Each story once, uncut: counts its flash operations. Throws if one does not end well. */
-export async function measureBaselines(world: World): Promise<Baseline[]> {
-	const baselines: Baseline[] = [];
+export async function measureBaselines(world: World): Promise<PathLength[]> {
+	const baselines: PathLength[] = [];
 	for (const story of STORIES) {
 		const { result, fault } = await play(world, story, [], 1);
 		if (fault || !result.stats)
 			throw new Error(
 				`the uncut ${story.name} did not end well: ${fault?.reason}\n${result.stderr}\n${result.log}`,
 			);
-		const { stats } = result;
-		baselines.push({
-			path: story.name,
-			operationCount: stats.flash.operations ?? 0,
-			rxBytes: stats.network.rxBytes ?? 0,
-		});
+		baselines.push({ path: story.name, operationCount: result.stats.flash.operations ?? 0 });
 	}
 	return baselines;
 }
 
 export interface SweepOptions {
 	readonly world: World;
-	readonly baselines: readonly Baseline[];
 	readonly runs: readonly CutRun[];
 	readonly seed: number;
 	readonly onVerdict: (verdict: Verdict) => void;
@@ -64,18 +54,15 @@ export async function sweep(options: SweepOptions): Promise<void> {
 	await Promise.all(Array.from({ length: PARALLEL_RUNS }, worker));
 }
 
-async function judge({ world, baselines, seed }: SweepOptions, run: CutRun): Promise<Verdict> {
+async function judge({ world, seed }: SweepOptions, run: CutRun): Promise<Verdict> {
 	const story = STORIES.find(({ name }) => name === run.path);
-	const baseline = baselines.find(({ path }) => path === run.path);
-	if (!story || !baseline) throw new RangeError(`there is no path ${run.path}`);
-	const { result, fault } = await play(world, story, run.cuts, seedOf(run, seed));
+	if (!story) throw new RangeError(`there is no path ${run.path}`);
+	const { result, fault, refetchedChunks } = await play(world, story, run.cuts, seedOf(run, seed));
 	const cutCount = result.stats?.resets.filter(({ reason }) => reason === "POWERON").length ?? 0;
-	const excessBytes = (result.stats?.network.rxBytes ?? 0) - baseline.rxBytes;
-	const refetched = Math.max(0, Math.floor(excessBytes / (world.chunkBytes + FRAME_OVERHEAD_BYTES)));
 	return {
 		run,
 		...(fault ? { fault: { ...fault, log: result.log } } : {}),
-		refetchedChunks: Math.ceil(refetched / Math.max(1, cutCount)),
+		refetchedChunks: Math.ceil(refetchedChunks / Math.max(1, cutCount)),
 		cutCount,
 	};
 }
@@ -90,6 +77,8 @@ function seedOf(run: CutRun, seed: number): number {
 interface Played {
 	readonly result: SimulatorResult;
 	readonly fault: { readonly kind: "brick" | "stuck"; readonly reason: string } | undefined;
+	/** Over the whole run. */
+	readonly refetchedChunks: number;
 }
 
 async function play(world: World, story: Story, cuts: readonly Cut[], seed: number): Promise<Played> {
@@ -103,9 +92,11 @@ async function play(world: World, story: Story, cuts: readonly Cut[], seed: numb
 			wait(`idle, running ${story.endsOn} in ${story.endsIn}`).then(told),
 		]).catch((error: Error) => error.message.split("\n")[0] ?? "no end");
 		const result = await simulator.stop();
+		const refetchedChunks = result.stats ? countWire(await readFile(device.capturePath)).refetchedChunks : 0;
 		const brick = await findBrick(world, story, device, result);
-		if (brick) return { result, fault: { kind: "brick", reason: brick } };
-		return { result, fault: waited === undefined ? undefined : { kind: "stuck", reason: waited } };
+		if (brick) return { result, refetchedChunks, fault: { kind: "brick", reason: brick } };
+		const fault = waited === undefined ? undefined : ({ kind: "stuck", reason: waited } as const);
+		return { result, refetchedChunks, fault };
 	} finally {
 		await world.remove(device);
 	}
@@ -142,7 +133,6 @@ async function findBrick(
 	if (world.hashes.get(version) !== hash) return `slot ${active} holds something that was never built`;
 	if (version !== story.endsOn) return undefined;
 	const state = records.find(({ slot }) => slot === active)?.state;
-	if (state !== undefined && state !== "valid" && state !== "undefined")
-		return `slot ${active} is ${state} at the end`;
+	if (state !== "valid") return `slot ${active} is ${state ?? "without a record"} at the end`;
 	return undefined;
 }

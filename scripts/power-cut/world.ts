@@ -31,13 +31,14 @@ const ABORTS = join(PROJECT_ROOT, "host-tests", "firmware", "aborts-after-five-s
 export interface Device {
 	readonly deviceId: string;
 	readonly flashPath: string;
+	/** Where its talk is recorded, once it was started. */
+	readonly capturePath: string;
 }
 
 export class World {
 	readonly client: ServerClient;
 	/** Of the images that may ever boot, by version. */
 	readonly hashes = new Map<string, string>();
-	readonly chunkBytes = CHUNK_BYTES;
 	readonly #app: App;
 	readonly #folder: string;
 	readonly #port: number;
@@ -81,11 +82,12 @@ export class World {
 		const flashPath = join(this.#folder, `${deviceId}.flash`);
 		await writeFile(flashPath, flash);
 		if (story.isOrdered) await this.client.orderRollback(deviceId, "power-cut sweep");
-		return { deviceId, flashPath };
+		return { deviceId, flashPath, capturePath: join(this.#folder, `${deviceId}.capture`) };
 	}
 
 	async remove(device: Device): Promise<void> {
 		await rm(device.flashPath, { force: true });
+		await rm(device.capturePath, { force: true });
 	}
 
 	/** Ends by itself once the server knows the outcome; a cut right behind that needs a stop(). */
@@ -97,8 +99,13 @@ export class World {
 		const { cuts, seed } = run;
 		const args = ["--seed", String(seed), "--max-seconds", String(MAX_VIRTUAL_SECONDS)];
 		for (const { operation, moment } of cuts) args.push("--cut", `${operation}:${moment}`);
-		const until = [story.tells];
-		return SimulatorProcess.start({ flash: device.flashPath, args, until, maxWallSeconds: MAX_WALL_SECONDS });
+		return SimulatorProcess.start({
+			flash: device.flashPath,
+			capture: device.capturePath,
+			args,
+			until: [story.tells],
+			maxWallSeconds: MAX_WALL_SECONDS,
+		});
 	}
 
 	#slotBytes = 0;

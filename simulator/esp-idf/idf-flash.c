@@ -38,22 +38,7 @@ static void programBytes(uint32_t offset, const uint8_t *data, uint32_t length)
 	chip->flash_stats.rule_break_count += breaksRule;
 }
 
-/* A prefix of the bytes, then one byte with only some of its bits cleared. */
-static void programTorn(uint32_t offset, const uint8_t *data, uint32_t length)
-{
-	uint32_t whole = chip_random() % length;
-	programBytes(offset, data, whole);
-	chip->flash[offset + whole] &= data[whole] | (uint8_t)chip_random();
-}
-
-/* `length` bytes are erased together. */
-static void eraseBytes(uint32_t offset, const uint8_t *data, uint32_t length)
-{
-	(void)data;
-	memset(chip->flash + offset, 0xFF, length);
-}
-
-/* A byte in which each 0 has become 1 with a chance of `chance` in 256. */
+/* `byte` in which each 0 is still a 1 with a chance of `chance` in 256. */
 static uint8_t risen(uint8_t byte, uint32_t chance)
 {
 	for (uint32_t bit = 0; bit < 8; bit++) {
@@ -61,6 +46,31 @@ static uint8_t risen(uint8_t byte, uint32_t chance)
 			byte |= (uint8_t)(1u << bit);
 	}
 	return byte;
+}
+
+/*
+ * Either a prefix of the bytes, then one byte with only some of its bits cleared; or, as a
+ * page is programmed at once, bits missing all over: most, many, or a last few.
+ */
+static void programTorn(uint32_t offset, const uint8_t *data, uint32_t length)
+{
+	static const uint32_t chances[] = { 1, 4, 32, 128, 224, 252 };
+	uint32_t whole = chip_random() % length;
+	if (chip_random() % 2) {
+		programBytes(offset, data, whole);
+		chip->flash[offset + whole] &= data[whole] | (uint8_t)chip_random();
+		return;
+	}
+	uint32_t chance = chances[chip_random() % 6];
+	for (uint32_t i = 0; i < length; i++)
+		chip->flash[offset + i] &= risen(data[i], chance);
+}
+
+/* `length` bytes are erased together. */
+static void eraseBytes(uint32_t offset, const uint8_t *data, uint32_t length)
+{
+	(void)data;
+	memset(chip->flash + offset, 0xFF, length);
 }
 
 /*

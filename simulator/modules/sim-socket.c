@@ -18,6 +18,7 @@
 
 #include "chip.h"
 #include "clock.h"
+#include "sim-capture.h"
 #include "sim-link.h"
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -64,6 +65,8 @@ bool sim_socket_open(struct sim_socket *socket_, const char *address, uint16_t p
 	socket_->fd = -1;
 	if (inet_pton(AF_INET, address, &peer.sin_addr) != 1)
 		return false;
+	socket_->number = (uint32_t)++chip->network_stats.connect_count;
+	sim_capture(SIM_CAPTURE_OPENED, socket_->number, NULL, 0);
 	socket_->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socket_->real_activity_us = clock_real_us();
 	socket_->is_connecting = true;
@@ -90,6 +93,8 @@ void sim_socket_close(struct sim_socket *socket, bool is_reset)
 		close(socket->fd);
 	}
 	socket->fd = -1;
+	sim_capture(SIM_CAPTURE_CLOSED, socket->number, NULL, 0);
+	socket->number = 0;
 	while (socket->first) {
 		struct sim_segment *segment = socket->first;
 		socket->first = segment->next;
@@ -205,14 +210,13 @@ void sim_socket_read(struct sim_socket *socket, uint8_t *bytes, uint32_t length)
 {
 	sim_link_consumed(socket, length);
 	socket->held_bytes -= length;
-	while (length) {
+	for (uint32_t taken = 0; taken < length;) {
 		struct sim_segment *segment = socket->first;
 		uint32_t part = segment->length - segment->offset;
-		part = part < length ? part : length;
-		memcpy(bytes, segment->bytes + segment->offset, part);
+		part = part < length - taken ? part : length - taken;
+		memcpy(bytes + taken, segment->bytes + segment->offset, part);
 		segment->offset += part;
-		bytes += part;
-		length -= part;
+		taken += part;
 		if (segment->offset < segment->length)
 			continue;
 		socket->first = segment->next;
@@ -220,6 +224,7 @@ void sim_socket_read(struct sim_socket *socket, uint8_t *bytes, uint32_t length)
 			socket->last = NULL;
 		free(segment);
 	}
+	sim_capture(SIM_CAPTURE_READ, socket->number, bytes, length);
 }
 
 uint32_t sim_socket_room(const struct sim_socket *socket)
@@ -238,12 +243,11 @@ bool sim_socket_write(struct sim_socket *socket, const uint8_t *bytes, uint32_t 
 	socket->not_before_us = now + chip->options.link_rtt_us;
 	socket->acknowledged_us = socket->not_before_us;
 	socket->unacknowledged_bytes += length;
-	if (sim_network_is_down())
-		return true; /* lost; the peer never sees it */
-	ssize_t sent = send(socket->fd, bytes, length, MSG_NOSIGNAL);
-	if (sent != (ssize_t)length)
+	bool is_lost = sim_network_is_down(); /* the peer never sees it */
+	if (!is_lost && send(socket->fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
 		return false;
-	chip->network_stats.tx_bytes += length;
+	sim_capture(SIM_CAPTURE_WRITTEN, socket->number, bytes, length);
+	chip->network_stats.tx_bytes += is_lost ? 0 : length;
 	return true;
 }
 

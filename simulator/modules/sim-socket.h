@@ -28,6 +28,7 @@ struct sim_consumption {
 
 struct sim_socket {
 	int fd; /* -1: closed */
+	uint32_t number; /* of the connection in this run, over all boots, from 1; 0: none */
 	bool is_connecting;
 	bool is_connected; /* set by the pump at ready_us */
 	bool has_handshake; /* the host's connect is done; usable from ready_us */

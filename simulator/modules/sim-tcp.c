@@ -84,7 +84,6 @@ static void attach(xsMachine *the, struct tcp *tcp)
 	xsSetHostHooks(xsThis, &tcp_hooks);
 	xsRemember(tcp->self);
 	io_option_target(the);
-	chip->network_stats.connect_count++;
 }
 
 void xs_tcp_constructor(xsMachine *the)

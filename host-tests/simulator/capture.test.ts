@@ -1,0 +1,135 @@
+// --capture: what the application wrote and read, and nothing else, over connections, boots and power cuts.
+
+import { readFileSync, statSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { type CapturedConnection, parseWireCapture } from "../../cli/simulator/wire-capture.js";
+import { Device, type DeviceRun } from "./device.js";
+
+const HEAD = `import TCP from "embedded:io/socket/tcp"; import Timer from "timer"; import keyValue from "embedded:storage/key-value";
+	const say = (...x) => trace(x.join(" ") + "\\n"); const address = "127.0.0.1";`;
+
+let server: Server | undefined;
+let device: Device | undefined;
+const sockets = new Set<Socket>();
+
+afterEach(() => {
+	for (const socket of sockets) socket.destroy();
+	sockets.clear();
+	server?.close();
+	device?.close();
+});
+
+async function listen(onData: (socket: Socket, data: Buffer) => void): Promise<number> {
+	server = createServer((socket) => {
+		sockets.add(socket);
+		socket.on("error", () => {});
+		socket.on("data", (data) => onData(socket, data));
+	});
+	await new Promise<void>((resolve) => server?.listen(0, "127.0.0.1", resolve));
+	return (server.address() as AddressInfo).port;
+}
+
+interface CapturedRun extends DeviceRun {
+	readonly connections: readonly CapturedConnection[];
+}
+
+async function capture(main: string, ...options: readonly string[]): Promise<CapturedRun> {
+	device = new Device({ main: HEAD + main });
+	const path = join(device.folder, "talk");
+	const run = await device.run("--capture", path, ...options);
+	return { ...run, connections: parseWireCapture(readFileSync(path)) };
+}
+
+/** As `>request`, `<answer`, in order. */
+function talk(connection: CapturedConnection | undefined): string[] {
+	return (connection?.pieces ?? []).map(
+		({ direction, bytes }) => `${direction === "sent" ? ">" : "<"}${Buffer.from(bytes).toString("latin1")}`,
+	);
+}
+
+describe("a capture", () => {
+	it("holds what was written and read of each connection, not what only arrived", async () => {
+		const port = await listen((socket, data) => socket.write(`0123456789 to ${data}`));
+		const run = await capture(
+			`const open = (name, then) => new TCP({ address, port: ${port},
+				onWritable() { if (this.sent) return; this.sent = true; this.write(ArrayBuffer.fromString(name)); },
+				onReadable(count) { this.read(4); this.read(new Uint8Array(2)); say("left", count - 6); this.close(); then(); } });
+			open("one", () => open("two", () => say("end")));`,
+			"--until",
+			"end",
+		);
+		expect(run.code, run.serial + run.said).toBe(0);
+		expect(run.serial).toContain("left 11");
+		expect(run.connections.map(talk)).toEqual([
+			[">one", "<0123", "<45"],
+			[">two", "<0123", "<45"],
+		]);
+		expect(run.connections.map(({ isClosed }) => isClosed)).toEqual([true, true]);
+		expect(run.stats.network.rxBytes).toBe(34);
+	});
+
+	it("keeps what was read before a power cut, and counts connections on over the boots", async () => {
+		const port = await listen((socket) => socket.write("answer"));
+		const run = await capture(
+			`new TCP({ address, port: ${port},
+				onWritable() { if (this.sent) return; this.sent = true; this.write(ArrayBuffer.fromString("ask")); },
+				onReadable() { this.read(3); const store = keyValue.open({ path: "test", format: "string" });
+					for (let i = 0; i < 30; i++) store.write("value", String(i));
+					this.read(); say("end"); } });`,
+			"--cut",
+			"25:half",
+			"--until",
+			"end",
+		);
+		expect(run.code, run.serial + run.said).toBe(0);
+		expect(run.stats.resets).toMatchObject([{ reason: "POWERON" }]);
+		expect(run.connections.map(talk)).toEqual([
+			[">ask", "<ans"],
+			[">ask", "<ans", "<wer"],
+		]);
+		expect(run.connections.map(({ isClosed }) => isClosed)).toEqual([false, false]);
+	});
+
+	it("knows a connection that was refused, and what was sent into an outage", async () => {
+		const port = await listen((socket) => socket.write("never"));
+		const run = await capture(
+			`let refused = 0; const wait = new TCP({ address, port: ${port}, onWritable() {}, onError() { this.close(); } });
+			new TCP({ address, port: 1, onError() { refused = 1; this.close(); } });
+			Timer.set(() => { wait.write(ArrayBuffer.fromString("lost")); say("end", refused); }, 600);`,
+			"--network-down",
+			"0.4-",
+			"--until",
+			"end",
+		);
+		expect(run.serial, run.said).toContain("end 1");
+		expect(run.connections.map(talk)).toEqual([[">lost"], []]);
+		expect(run.connections.map(({ isClosed }) => isClosed)).toEqual([false, true]);
+	});
+
+	it("begins anew with each run", async () => {
+		const port = await listen(() => {});
+		const main = `new TCP({ address, port: ${port}, onWritable() { say("end"); } });`;
+		const first = await capture(main, "--until", "end");
+		expect(first.connections).toHaveLength(1);
+		const path = join(device?.folder ?? "", "talk");
+		const bytes = statSync(path).size;
+		await device?.run("--capture", path, "--until", "end");
+		expect(statSync(path).size).toBe(bytes);
+	});
+
+	it("that cannot be written ends the run, and says why", async () => {
+		const port = await listen(() => {});
+		device = new Device({
+			main: `${HEAD} new TCP({ address, port: ${port}, onWritable() { say("end"); } });`,
+		});
+		const full = await device.run("--capture", "/dev/full", "--until", "end");
+		expect(full).toMatchObject({ code: 70, stats: { end: "internal", exitCode: 70 } });
+		expect(full.said).toContain("--capture: No space left on device");
+		const nowhere = await device.run("--capture", join(device.folder, "no", "where"), "--until", "end");
+		expect(nowhere.code).toBe(1);
+		expect(nowhere.said).toMatch(/--capture .*: No such file or directory/);
+	});
+});
