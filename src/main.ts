@@ -29,7 +29,7 @@ import { FotaFlash } from "./native/fota-flash.js";
 import { FotaSystem } from "./native/fota-system.js";
 import type { Identity } from "./protocol/identity.js";
 import { isVersion } from "./protocol/version.js";
-import type { Cloud, Device, Ports, SlotInfo } from "./update/ports.js";
+import type { Cloud, Device, HealthCheck, Ports, Random, SlotInfo } from "./update/ports.js";
 import { createUpdater, type Updater } from "./update/runner.js";
 
 const NAME = "xs-fota";
@@ -50,28 +50,34 @@ interface Chip {
 	readonly timer: GuardedTimer;
 }
 
-export default function main(): void {
-	begin(openChip());
+/** What a firmware adds of its own; its entry module calls main with it. */
+export interface Application {
+	/** All must be healthy before a new firmware is confirmed. Asked once a second during the trial. Default: none. */
+	readonly healthChecks?: readonly HealthCheck[];
+}
+
+export default function main(application: Application = {}): void {
+	begin(openChip(), application);
 }
 
 /** Without identity, or with one it cannot use, the device says so again and again and does nothing else. */
-function begin(chip: Chip): void {
+function begin(chip: Chip, application: Application): void {
 	let updater: Updater;
 	try {
 		const identity = new IdentityStore(chip).read();
 		if (identity === undefined) throw new Error("no identity: provision this device (fota provision)");
-		updater = buildUpdater(chip, identity);
+		updater = buildUpdater(chip, identity, application);
 	} catch (cause) {
 		chip.log.write("error", `cannot start: ${describeCause(cause)}`);
-		chip.timer.set(() => beginAgain(chip), IDLE_NOTICE_MS);
+		chip.timer.set(() => beginAgain(chip, application), IDLE_NOTICE_MS);
 		return;
 	}
 	updater.start();
 }
 
-function beginAgain(chip: Chip): void {
+function beginAgain(chip: Chip, application: Application): void {
 	leaveTrial(chip);
-	begin(chip);
+	begin(chip, application);
 }
 
 /**
@@ -94,7 +100,7 @@ function openChip(): Chip {
 	return { system, clock, log, timer: new GuardedTimer({ timer: Timer, log }), flash: new FotaFlash() };
 }
 
-function buildUpdater(chip: Chip, identity: Identity): Updater {
+function buildUpdater(chip: Chip, identity: Identity, application: Application): Updater {
 	const { clock, log, timer } = chip;
 	const { settings } = identity;
 	const slots = new FlashSlots({ flash: chip.flash, rollbackTo: settings.rollbackTo });
@@ -107,19 +113,19 @@ function buildUpdater(chip: Chip, identity: Identity): Updater {
 	const trial = slots.isOnTrial() ? `, on trial ${running.trialBoots} of ${slots.trialBootsMax()}` : "";
 	log.write("info", banner({ device, running, idfVersion: chip.system.idfVersion() }) + trial);
 	const native = { functions: new FotaCrypto(), Sha256, HmacSha256 };
+	const random = new CryptoRandom(native.functions);
 	const storage = new KeyValueTexts({ module: keyValue, path: STORAGE_PATH });
 	const ports: Ports = {
 		clock,
 		timer,
-		random: new CryptoRandom(native.functions),
+		random,
 		log,
 		slots,
 		crypto: new NativeCryptoPort({ native, ...identity }),
-		cloud: openCloud({ chip, identity, device, native, storage }),
+		cloud: openCloud({ chip, identity, device, native, random, storage }),
 		store: new TextStateStore({ storage, log }),
 		device,
-		// An application adds its own here.
-		healthChecks: [],
+		healthChecks: application.healthChecks ?? [],
 	};
 	return createUpdater(ports, settings);
 }
@@ -144,17 +150,18 @@ interface CloudOptions {
 	readonly identity: Identity;
 	readonly device: Device;
 	readonly native: NativeCrypto;
+	readonly random: Random;
 	readonly storage: KeyValueTexts;
 }
 
 function openCloud(options: CloudOptions): Cloud {
-	const { chip, identity, device, native, storage } = options;
+	const { chip, identity, device, native, random, storage } = options;
 	const { log, timer } = chip;
 	const { deviceId, deviceKey, server } = identity;
 	const address = numericAddress(server.host);
 	if (address === undefined)
 		throw new Error(`server ${server.host}: names are not resolved yet, provision its IPv4 address`);
-	const nonces = new Nonces({ storage, log });
+	const nonces = new Nonces({ storage, random, log });
 	const openHttp = (receive: { readonly receiveBytes?: number }): HttpClient =>
 		new TcpHttpClient({
 			...receive,

@@ -10,7 +10,7 @@ import {
 	SEGMENT_HEADER_BYTES,
 } from "../../src/protocol/esp-image.js";
 import { HASH_BYTES, SECTOR_BYTES, UINT32_MAX } from "../../src/protocol/limits.js";
-import { partitionBytes } from "./flash-image.js";
+import { firstSlot, partitionBytes } from "./flash-image.js";
 import { decodePartitionTable } from "./partition-table.js";
 
 const STATES = ["new", "pending", "valid", "invalid", "aborted"] as const;
@@ -31,14 +31,15 @@ export interface BootRecords {
 }
 
 export function readBootRecords(flash: Uint8Array): BootRecords {
-	const slots = decodePartitionTable(flash).filter(({ type, subtype }) => type === 0 && subtype >= 0x10);
+	const partitions = decodePartitionTable(flash);
+	const slots = partitions.filter(({ type, subtype }) => type === 0 && subtype >= 0x10);
 	const otadata = partitionBytes(flash, "otadata");
 	const records = [0, SECTOR_BYTES]
 		.map((offset) => parseRecord(otadata.subarray(offset, offset + 32), slots.length))
 		.filter((record) => record !== undefined)
 		.sort((a, b) => b.sequence - a.sequence);
 	const active = records.find(({ state }) => state !== "invalid" && state !== "aborted");
-	return { records, active: active?.slot ?? "ota_0" };
+	return { records, active: active?.slot ?? firstSlot(partitions) };
 }
 
 function parseRecord(bytes: Uint8Array, slotCount: number): BootRecord | undefined {

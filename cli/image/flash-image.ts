@@ -1,5 +1,5 @@
-// A whole flash file for a simulated device, and the look into one: partition table, identity, application in ota_0,
-// everything else erased, as a board leaves the factory. Called by `fota provision`, the demo and tests. It must not
+// A whole flash file for a simulated device, and the look into one: partition table, identity, application in its first
+// slot, everything else erased, as a board leaves the factory. Called by `fota provision`, the demo and tests. It must not
 // know how a device updates itself.
 import {
 	encodeIdentity,
@@ -22,7 +22,7 @@ const FLASH_STEP_BYTES = 1024 * 1024;
 
 export interface FlashOptions {
 	readonly identity: Identity;
-	/** For ota_0. Without it the device has nothing to boot. */
+	/** For factory where there is one, else for ota_0. Without it the device has nothing to boot. */
 	readonly image?: Uint8Array | undefined;
 	/** Default: the project's partitions.csv. */
 	readonly partitions?: readonly Partition[] | undefined;
@@ -42,8 +42,14 @@ export function buildFlash(options: FlashOptions): Uint8Array {
 	const flash = new Uint8Array(Math.ceil(end / FLASH_STEP_BYTES) * FLASH_STEP_BYTES).fill(0xff);
 	flash.set(encodePartitionTable(partitions), TABLE_OFFSET);
 	put(flash, findPartition(partitions, IDENTITY_PARTITION), buildIdentityPartition(options.identity));
-	if (options.image) put(flash, findPartition(partitions, "ota_0"), options.image);
+	if (options.image) put(flash, findPartition(partitions, firstSlot(partitions)), options.image);
 	return flash;
+}
+
+/** The slot the bootloader takes without boot records. */
+export function firstSlot(partitions: readonly Partition[]): string {
+	const factory = partitions.find(({ type, subtype }) => type === 0 && subtype === 0);
+	return factory?.label ?? "ota_0";
 }
 
 function put(flash: Uint8Array, partition: Partition, bytes: Uint8Array): void {

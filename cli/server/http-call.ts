@@ -126,5 +126,4 @@ const HINTS: Readonly<Partial<Record<Problem["code"], string>>> = {
 	"device-unknown": "Run fota provision for this device first.",
 	"server-failed": "The server's log says more.",
 	"server-unavailable": "The server is stopping or its storage is away. Try again in a moment.",
-	"too-many-requests": "Try again in a moment.",
 };

@@ -8,6 +8,14 @@ import type { Reply } from "./scripted-http-client.js";
 const TYPE = "application/vnd.fota.chunks";
 const BODY = Uint8Array.from({ length: 9000 }, (_, i) => i & 255);
 const HASH = "cd".repeat(32);
+const RANGE = {
+	hash: HASH,
+	chunkBytes: 4096,
+	first: 3,
+	count: 2,
+	bodyBytes: BODY.length,
+	wantedBytes: () => 17,
+};
 
 function fetchChunks(turns: ((rig: CloudRig) => Turn)[], onData?: (bytes: Uint8Array) => boolean) {
 	const rig: CloudRig = new CloudRig(
@@ -20,12 +28,8 @@ function fetchChunks(turns: ((rig: CloudRig) => Turn)[], onData?: (bytes: Uint8A
 	const received: number[] = [];
 	const done: (FotaError | undefined)[] = [];
 	rig.cloud.fetchChunks({
-		hash: HASH,
-		chunkBytes: 4096,
-		first: 3,
-		count: 2,
+		...RANGE,
 		isFirstHeld: false,
-		bodyBytes: BODY.length,
 		onData(buffer, offset, byteCount) {
 			const piece = buffer.subarray(offset, offset + byteCount);
 			received.push(...piece);
@@ -61,6 +65,17 @@ describe("fetching chunks", () => {
 		expect(request?.headers).toContainEqual({ name: "Accept", value: TYPE });
 		expect(request?.totalTimeoutMs).toBe(60_000 + BODY.length);
 		expect(request?.idleTimeoutMs).toBe(15_000);
+		expect(request?.wantedBytes?.()).toBe(17);
+	});
+
+	it("asks for the first frame without its data where the device holds them", () => {
+		const rig: CloudRig = new CloudRig(stream()());
+		for (const isFirstHeld of [true, false]) {
+			rig.cloud.fetchChunks({ ...RANGE, isFirstHeld, onData: () => true, onDone: () => undefined });
+			rig.run();
+		}
+		const target = `/api/inverter/fota/chunk?chunk_number=3&count=2&chunk_size=4096&hash=${HASH}`;
+		expect(rig.requests.map(({ path }) => path)).toEqual([`${target}&held=1`, target]);
 	});
 
 	it("makes no function a piece", () => {

@@ -32,7 +32,7 @@ export class CloudRig {
 	constructor(...turns: readonly Turn[]) {
 		this.#turns = turns;
 		const { storage, log } = this;
-		const nonces = new Nonces({ storage, log });
+		const nonces = new Nonces({ storage, random: { below: () => 0 }, log });
 		const rig = this;
 		const credential = new DeviceCredential({
 			native: nodeCrypto(),

@@ -56,6 +56,43 @@ const states: readonly {
 	},
 ];
 
+describe("an HTTP client whose user says how much it wants", () => {
+	it("takes no byte of the body beyond that until it has been used", () => {
+		const rig = new HttpClientRig(64);
+		const taken: number[] = [];
+		let left = 10;
+		const told = rig.askConnected({
+			wantedBytes: () => left,
+			onBody: (_buffer, _offset, byteCount) => {
+				taken.push(byteCount);
+				left -= byteCount;
+				if (left === 0) left = 10;
+				return true;
+			},
+		});
+		// The head comes alone, so that all of the body is under its control.
+		const whole = response(text);
+		const bodyAt = whole.length - text.length;
+		rig.network.last.receive(whole.slice(0, bodyAt));
+		rig.network.last.receive(whole.slice(bodyAt));
+		rig.expectDone(told, undefined);
+		expect(told.body).toBe(text);
+		let sum = 0;
+		for (const byteCount of taken) {
+			expect((sum % 10) + byteCount).toBeLessThanOrEqual(10);
+			sum += byteCount;
+		}
+	});
+
+	it.each([0, -5, 0.3])("takes at least one byte where it says %s", (wanted) => {
+		const rig = new HttpClientRig(64);
+		const told = rig.askConnected({ wantedBytes: () => wanted });
+		rig.network.last.receive(response("abcdef"), 3);
+		rig.expectDone(told, undefined);
+		expect(told.body).toBe("abcdef");
+	});
+});
+
 describe("an HTTP client, in its user's hands,", () => {
 	for (const { title, enter } of states) {
 		it(`can be cancelled ${title}`, () => {

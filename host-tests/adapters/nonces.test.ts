@@ -2,16 +2,42 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { NONCE_BLOCK_COUNT, NONCE_NAME, NONCE_TAKEN_MAX, Nonces } from "../../src/adapters/nonces.js";
+import {
+	NONCE_BLOCK_COUNT,
+	NONCE_FIRST_MAX,
+	NONCE_NAME,
+	NONCE_TAKEN_MAX,
+	Nonces,
+} from "../../src/adapters/nonces.js";
 import { MemoryTexts } from "../fakes/memory-texts.js";
 import { RecordingLog } from "../fakes/recording-log.js";
 
-function boot(storage: MemoryTexts, log = new RecordingLog()): Nonces {
-	return new Nonces({ storage, log });
+/** The chance that draws lowest, so that counting without storage begins at 1. */
+const LOWEST = () => 0;
+
+function boot(
+	storage: MemoryTexts,
+	log = new RecordingLog(),
+	below: (bound: number) => number = LOWEST,
+): Nonces {
+	return new Nonces({ storage, random: { below }, log });
 }
 
 describe("nonces", () => {
-	it("begin at 1, and storage is not touched before the first is needed", () => {
+	it("begin at chance when there is nothing in storage, so that recorded answers do not fit", () => {
+		const middle = (bound: number) => Math.floor(bound / 2);
+		const highest = (bound: number) => bound - 1;
+		expect(boot(new MemoryTexts(), undefined, middle).next()).toBe(NONCE_FIRST_MAX / 2 + 2 ** 19 + 1);
+		expect(boot(new MemoryTexts(), undefined, highest).next()).toBe(NONCE_FIRST_MAX);
+	});
+
+	it("go on where storage says, whatever chance would say", () => {
+		const storage = new MemoryTexts();
+		boot(storage).next();
+		expect(boot(storage, undefined, (bound) => bound - 1).next()).toBe(1 + NONCE_BLOCK_COUNT);
+	});
+
+	it("begin at the lowest draw, and storage is not touched before the first is needed", () => {
 		const storage = new MemoryTexts();
 		const nonces = boot(storage);
 		expect(storage.writeCount).toBe(0);
@@ -90,7 +116,7 @@ describe("nonces", () => {
 		},
 	);
 
-	it("begin at 1 again when storage is gone", () => {
+	it("begin anew when storage is gone", () => {
 		const storage = new MemoryTexts();
 		boot(storage).next();
 		storage.texts.clear();
@@ -98,7 +124,7 @@ describe("nonces", () => {
 	});
 
 	it.each(["", "abc", "-5", "1e3", "0", "007", "99999999999999999999", String(Number.MAX_SAFE_INTEGER)])(
-		"begin at 1 when storage holds '%s', and say so",
+		"begin anew when storage holds '%s', and say so",
 		(text) => {
 			const storage = new MemoryTexts();
 			const log = new RecordingLog();
@@ -121,7 +147,7 @@ describe("nonces", () => {
 		expect(boot(storage).next()).toBe(3 * NONCE_BLOCK_COUNT + 1);
 	});
 
-	it("go on from 1 when storage cannot be read", () => {
+	it("begin anew when storage cannot be read", () => {
 		const storage = new MemoryTexts();
 		const log = new RecordingLog();
 		storage.isReadable = false;

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { FlashSlots } from "../../src/adapters/slots.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import type { Slots } from "../../src/update/ports.js";
-import { describeSlots } from "../contracts/slots.js";
+import { describeContract } from "../contracts/on-node.js";
+import { slotsContract } from "../contracts/slots.js";
 import { FakeFlash } from "../fakes/fake-flash.js";
 
 const IMAGE_BYTES = 8192;
@@ -38,7 +39,10 @@ function open() {
 	return { flash, slots, restart, image: image("1.1.0") };
 }
 
-describeSlots("FlashSlots over a fake flash", open);
+describeContract("FlashSlots over a fake flash", slotsContract, () => {
+	const { slots, restart, image } = open();
+	return { subject: { slots, image }, restart: () => ({ slots: restart(), image }) };
+});
 
 function thrown(call: () => unknown): unknown {
 	try {

@@ -10,6 +10,9 @@ import { LOG_TEXT_MAX_CHARS, SerialLog } from "../../src/adapters/serial-log.js"
 import { hostHeader, numericAddress } from "../../src/adapters/server-address.js";
 import { GuardedTimer } from "../../src/adapters/timer.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { describeContract } from "../contracts/on-node.js";
+import { randomContract } from "../contracts/random.js";
+import { timeContract } from "../contracts/time.js";
 import { RecordingLog } from "../fakes/recording-log.js";
 import { FakeTimer } from "./fake-timer.js";
 
@@ -27,6 +30,23 @@ describe("the clock", () => {
 	});
 });
 
+describeContract("GuardedTimer over a fake timer", timeContract, () => {
+	const timer = new FakeTimer();
+	const log = new RecordingLog();
+	const subject = {
+		timer: new GuardedTimer({ timer, log }),
+		clock: new SystemClock({ uptimeMs: () => timer.nowMs }),
+		sleep: async (durationMs: number) => timer.advance(durationMs),
+		caughtCount: () => log.lines.length,
+	};
+	return { subject };
+});
+
+describeContract("CryptoRandom over Node's", randomContract, () => {
+	const random = new CryptoRandom({ random: (into) => void crypto.getRandomValues(into) });
+	return { subject: { random } };
+});
+
 describe("the timer", () => {
 	function open() {
 		const timer = new FakeTimer();
@@ -34,26 +54,17 @@ describe("the timer", () => {
 		return { timer, log, guarded: new GuardedTimer({ timer, log }) };
 	}
 
-	it("calls back once, later", () => {
+	it("rounds a delay up", () => {
 		const { timer, guarded } = open();
 		const called: number[] = [];
-		guarded.set(() => called.push(timer.nowMs), 100);
 		guarded.set(() => called.push(timer.nowMs), 0.2);
 		timer.advance(1000);
-		expect(called).toEqual([1, 100]);
+		expect(called).toEqual([1]);
 	});
 
-	it("clears what is set, and does nothing to what has fired or is no timer", () => {
-		const { timer, guarded } = open();
-		const called: string[] = [];
-		const first = guarded.set(() => called.push("first"), 10);
-		const second = guarded.set(() => called.push("second"), 20);
-		guarded.clear(first);
-		guarded.clear(first);
-		timer.advance(30);
-		guarded.clear(second);
-		guarded.clear(undefined);
-		expect(called).toEqual(["second"]);
+	it("takes a clear of what is no timer", () => {
+		const { guarded } = open();
+		expect(guarded.clear(undefined)).toBeUndefined();
 	});
 
 	it("logs what a callback throws and lets nothing escape", () => {

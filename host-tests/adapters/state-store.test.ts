@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { STATE_MAX_CHARS, TextStateStore } from "../../src/adapters/state-store.js";
 import { type KeyValueModule, KeyValueTexts } from "../../src/adapters/text-storage.js";
-import { describeStateStore } from "../contracts/state-store.js";
+import { describeContract } from "../contracts/on-node.js";
+import { stateStoreContract } from "../contracts/state-store.js";
 import { MemoryTexts } from "../fakes/memory-texts.js";
 import { RecordingLog } from "../fakes/recording-log.js";
 
@@ -33,9 +34,10 @@ class FakeKeyValue implements KeyValueModule {
 const storeOn = (module: FakeKeyValue, log = new RecordingLog()) =>
 	new TextStateStore({ storage: new KeyValueTexts({ module, path: "fota" }), log });
 
-describeStateStore("TextStateStore over fake key-value storage", () => {
+describeContract("TextStateStore over fake key-value storage", stateStoreContract, () => {
 	const module = new FakeKeyValue();
-	return { store: storeOn(module), reopen: () => storeOn(module), maxChars: STATE_MAX_CHARS };
+	const open = () => ({ store: storeOn(module), maxChars: STATE_MAX_CHARS });
+	return { subject: open(), restart: open };
 });
 
 describe("key-value storage", () => {
@@ -81,10 +83,9 @@ describe("key-value storage", () => {
 	});
 });
 
-describe("the storage fake of the other tests", () => {
-	describeStateStore("TextStateStore over texts in memory", () => {
-		const storage = new MemoryTexts();
-		const open = () => new TextStateStore({ storage, log: new RecordingLog() });
-		return { store: open(), reopen: open, maxChars: STATE_MAX_CHARS };
-	});
+describeContract("TextStateStore over the texts in memory of other tests", stateStoreContract, () => {
+	const storage = new MemoryTexts();
+	const store = () => new TextStateStore({ storage, log: new RecordingLog() });
+	const open = () => ({ store: store(), maxChars: STATE_MAX_CHARS });
+	return { subject: open(), restart: open };
 });

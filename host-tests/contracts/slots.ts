@@ -1,114 +1,199 @@
-// What every Slots does, whatever it stands on. Called by the tests of each implementation.
+// What every Slots does, whatever it stands on.
+import type { SlotInfo, Slots } from "../../src/update/ports.js";
+import { type Contract, codeOf, expectEqual } from "./contract.js";
 
-import { describe, expect, it } from "vitest";
-import { FotaError } from "../../src/protocol/error-codes.js";
-import type { Slots } from "../../src/update/ports.js";
-
-export interface SlotsRig {
-	/** Running a confirmed image of version 1.0.0 in ota_0; ota_1 is erased. Slots hold at least 16 sectors. */
+/** At first a confirmed image of version 1.0.0 runs in ota_0 and ota_1 is erased. Slots hold at least 16 sectors. */
+export interface SlotsSubject {
 	readonly slots: Slots;
 	/** Of version 1.1.0: passes the chip's image check, and fits. */
 	readonly image: Uint8Array;
-	/** Power off and on: what the bootloader starts. */
-	restart(): Slots;
 }
 
 const SECTOR_BYTES = 4096;
 
-export function describeSlots(name: string, open: () => SlotsRig): void {
-	describe(`${name} as Slots`, () => {
-		it("names the running slot and the spare one", () => {
-			const { slots } = open();
-			expect(slots.running()).toMatchObject({ label: "ota_0", version: "1.0.0", trialBoots: 0 });
-			expect(slots.spare()).toMatchObject({ label: "ota_1", version: undefined, state: "undefined" });
-			expect(slots.spare().sizeBytes).toBeGreaterThanOrEqual(16 * SECTOR_BYTES);
-			expect(slots.isOnTrial()).toBe(false);
-			expect(slots.hasBootloaderRollback()).toBe(true);
-			expect(slots.canRollBack()).toBe(false);
-		});
+type Step = (subject: SlotsSubject) => void;
 
-		it("reads what was written, and knows which ranges are erased", () => {
-			const { slots } = open();
-			slots.prepare();
-			slots.erase(0, 2 * SECTOR_BYTES);
-			slots.write(SECTOR_BYTES, Uint8Array.of(9, 1, 2, 3), 1, 3);
-			const read = new Uint8Array(6);
-			slots.read(SECTOR_BYTES, read, 2, 4);
-			expect([...read]).toEqual([0, 0, 1, 2, 3, 0xff]);
-			expect(slots.isErased(0, SECTOR_BYTES)).toBe(true);
-			expect(slots.isErased(SECTOR_BYTES, SECTOR_BYTES)).toBe(false);
-			expect(slots.isErased(SECTOR_BYTES + 3, SECTOR_BYTES - 3)).toBe(true);
-			slots.erase(SECTOR_BYTES, SECTOR_BYTES);
-			expect(slots.isErased(0, 2 * SECTOR_BYTES)).toBe(true);
-		});
-
-		it("refuses to activate what is no image, and boots the old one", () => {
-			const rig = open();
-			rig.slots.prepare();
-			rig.slots.erase(0, SECTOR_BYTES);
-			expect(codeOf(() => rig.slots.verifyImage())).toBe("image-invalid");
-			expect(codeOf(() => rig.slots.activate())).toBe("activate-failed");
-			expect(rig.restart().running().label).toBe("ota_0");
-		});
-
-		it("puts an activated image on trial", () => {
-			const { slots } = staged(open());
-			expect(slots.running()).toMatchObject({ label: "ota_1", version: "1.1.0", trialBoots: 1 });
-			expect(slots.isOnTrial()).toBe(true);
-			expect(slots.trialBootsMax()).toBe(3);
-			expect(slots.canRollBack()).toBe(true);
-		});
-
-		it("takes nothing of the way back while on trial", () => {
-			const { slots } = staged(open());
-			expect(codeOf(() => slots.prepare())).toBe("flash-failed");
-			expect(codeOf(() => slots.erase(0, SECTOR_BYTES))).toBe("flash-failed");
-			expect(codeOf(() => slots.write(0, Uint8Array.of(0), 0, 1))).toBe("flash-failed");
-			expect(codeOf(() => slots.activate())).toBe("activate-failed");
-			expect(slots.spare().version).toBe("1.0.0");
-		});
-
-		it("keeps a confirmed image over restarts", () => {
-			const rig = staged(open());
-			rig.slots.confirm();
-			expect(rig.slots.isOnTrial()).toBe(false);
-			for (let i = 0; i < 5; i += 1)
-				expect(rig.restart().running()).toMatchObject({ label: "ota_1", state: "valid" });
-		});
-
-		it("returns to the former image when the trial boots are used up", () => {
-			const rig = staged(open());
-			expect(rig.restart().running()).toMatchObject({ label: "ota_1", trialBoots: 2 });
-			expect(rig.restart().running()).toMatchObject({ label: "ota_1", trialBoots: 3 });
-			const slots = rig.restart();
-			expect(slots.running().label).toBe("ota_0");
-			expect(slots.spare()).toMatchObject({ label: "ota_1", state: "aborted", trialBoots: 3 });
-		});
-
-		it("is refused a way back that does not exist", () => {
-			expect(codeOf(() => open().slots.rollBack())).toBe("rollback-impossible");
-		});
-	});
-}
-
-/** The rig after stage, activate and restart. */
-function staged(rig: SlotsRig): SlotsRig {
-	const { slots, image } = rig;
+/** The image is written and activated; the next step runs on trial. */
+const stage: Step = ({ slots, image }) => {
 	slots.prepare();
 	slots.erase(0, Math.ceil(image.length / SECTOR_BYTES) * SECTOR_BYTES);
 	slots.write(0, image, 0, image.length);
-	expect(slots.verifyImage()).toBe(image.length);
-	expect(slots.spare().version).toBe("1.1.0");
+	expectEqual(slots.verifyImage(), image.length);
+	expectEqual(slots.spare().version, "1.1.0");
 	slots.activate();
-	expect(slots.spare().state).toBe("new");
-	return { ...rig, slots: rig.restart() };
+	expectEqual(slots.spare().state, "new");
+};
+
+const confirm: Step = ({ slots }) => {
+	slots.confirm();
+	expectEqual(slots.isOnTrial(), false);
+};
+
+const runs =
+	(label: string, version: string, more: Partial<SlotInfo> = {}): Step =>
+	({ slots }) => {
+		const running = slots.running();
+		const seen = { label: running.label, version: running.version, ...pick(running, more) };
+		expectEqual(seen, { label, version, ...more });
+	};
+
+function pick(info: SlotInfo, like: Partial<SlotInfo>): Partial<SlotInfo> {
+	return Object.fromEntries(Object.keys(like).map((key) => [key, info[key as keyof SlotInfo]]));
 }
 
-function codeOf(call: () => void): string | undefined {
-	try {
-		call();
-	} catch (error) {
-		return error instanceof FotaError ? error.code : `not a FotaError: ${error}`;
-	}
-	return undefined;
-}
+export const slotsContract: Contract<SlotsSubject> = [
+	{
+		title: "names the running slot and the spare one",
+		steps: [
+			({ slots }) => {
+				const [running, spare] = [slots.running(), slots.spare()];
+				expectEqual([running.label, running.version, running.trialBoots], ["ota_0", "1.0.0", 0]);
+				expectEqual([spare.label, spare.version, spare.state], ["ota_1", undefined, "undefined"]);
+				expectEqual(spare.sizeBytes >= 16 * SECTOR_BYTES, true);
+				expectEqual(
+					[slots.isOnTrial(), slots.hasBootloaderRollback(), slots.canRollBack()],
+					[false, true, false],
+				);
+			},
+		],
+	},
+	{
+		title: "reads what was written, and knows which ranges are erased",
+		steps: [
+			({ slots }) => {
+				slots.prepare();
+				slots.erase(0, 2 * SECTOR_BYTES);
+				slots.write(SECTOR_BYTES, Uint8Array.of(9, 1, 2, 3), 1, 3);
+				const read = new Uint8Array(6);
+				slots.read(SECTOR_BYTES, read, 2, 4);
+				expectEqual([...read], [0, 0, 1, 2, 3, 0xff]);
+				expectEqual(slots.isErased(0, SECTOR_BYTES), true);
+				expectEqual(slots.isErased(SECTOR_BYTES, SECTOR_BYTES), false);
+				expectEqual(slots.isErased(SECTOR_BYTES + 3, SECTOR_BYTES - 3), true);
+			},
+			({ slots }) => {
+				expectEqual(slots.isErased(SECTOR_BYTES, SECTOR_BYTES), false);
+				slots.prepare();
+				slots.erase(SECTOR_BYTES, SECTOR_BYTES);
+				expectEqual(slots.isErased(0, 2 * SECTOR_BYTES), true);
+			},
+		],
+	},
+	{
+		title: "refuses to activate what is no image, and boots the old one",
+		steps: [
+			({ slots }) => {
+				slots.prepare();
+				slots.erase(0, SECTOR_BYTES);
+				expectEqual(
+					codeOf(() => slots.verifyImage()),
+					"image-invalid",
+				);
+				expectEqual(
+					codeOf(() => slots.activate()),
+					"activate-failed",
+				);
+			},
+			runs("ota_0", "1.0.0"),
+		],
+	},
+	{
+		title: "changes nothing in a slot that a boot record names, until it is prepared",
+		steps: [
+			stage,
+			confirm,
+			({ slots, image }) => {
+				expectEqual(slots.spare().version, "1.0.0");
+				slots.prepare();
+				slots.erase(0, SECTOR_BYTES);
+				expectEqual(slots.spare().version, undefined);
+				stage({ slots, image });
+				expectEqual(
+					codeOf(() => slots.erase(0, SECTOR_BYTES)),
+					"flash-failed",
+				);
+				expectEqual(
+					codeOf(() => slots.write(0, Uint8Array.of(0), 0, 1)),
+					"flash-failed",
+				);
+				expectEqual(slots.spare().version, "1.1.0");
+			},
+		],
+	},
+	{
+		title: "puts an activated image on trial",
+		steps: [
+			stage,
+			(subject) => {
+				runs("ota_1", "1.1.0", { trialBoots: 1 })(subject);
+				const { slots } = subject;
+				expectEqual([slots.isOnTrial(), slots.trialBootsMax(), slots.canRollBack()], [true, 3, true]);
+			},
+		],
+	},
+	{
+		title: "takes nothing of the way back while on trial",
+		steps: [
+			stage,
+			({ slots }) => {
+				expectEqual(
+					codeOf(() => slots.prepare()),
+					"flash-failed",
+				);
+				expectEqual(
+					codeOf(() => slots.erase(0, SECTOR_BYTES)),
+					"flash-failed",
+				);
+				expectEqual(
+					codeOf(() => slots.write(0, Uint8Array.of(0), 0, 1)),
+					"flash-failed",
+				);
+				expectEqual(
+					codeOf(() => slots.activate()),
+					"activate-failed",
+				);
+				expectEqual(slots.spare().version, "1.0.0");
+			},
+		],
+	},
+	{
+		title: "keeps a confirmed image over restarts",
+		steps: [stage, confirm, ...Array(4).fill(runs("ota_1", "1.1.0", { state: "valid" }))],
+	},
+	{
+		title: "returns to the former image when the trial boots are used up",
+		steps: [
+			stage,
+			runs("ota_1", "1.1.0", { trialBoots: 1 }),
+			runs("ota_1", "1.1.0", { trialBoots: 2 }),
+			runs("ota_1", "1.1.0", { trialBoots: 3 }),
+			(subject) => {
+				runs("ota_0", "1.0.0")(subject);
+				const { label, state, trialBoots } = subject.slots.spare();
+				expectEqual([label, state, trialBoots], ["ota_1", "aborted", 3]);
+			},
+		],
+	},
+	{
+		title: "goes back at once when it is told to, and gives the image up",
+		steps: [
+			stage,
+			({ slots }) => slots.rollBack(),
+			(subject) => {
+				runs("ota_0", "1.0.0")(subject);
+				expectEqual(subject.slots.spare().state, "invalid");
+				expectEqual(subject.slots.canRollBack(), false);
+			},
+		],
+	},
+	{
+		title: "is refused a way back that does not exist",
+		steps: [
+			({ slots }) =>
+				expectEqual(
+					codeOf(() => slots.rollBack()),
+					"rollback-impossible",
+				),
+		],
+	},
+];

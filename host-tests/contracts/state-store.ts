@@ -1,59 +1,65 @@
-// What every StateStore does, whatever it stands on. Called by the tests of each implementation.
-
-import { describe, expect, it } from "vitest";
-import { FotaError } from "../../src/protocol/error-codes.js";
+// What every StateStore does, whatever it stands on.
 import type { StateStore } from "../../src/update/ports.js";
+import { type Contract, codeOf, expectEqual } from "./contract.js";
 
-export interface StateStoreRig {
+/** Empty at first. */
+export interface StateStoreSubject {
 	readonly store: StateStore;
-	/** A store on the same storage, as after a restart. */
-	reopen(): StateStore;
 	/** Longest text that must be taken, in characters. */
 	readonly maxChars: number;
 }
 
-export function describeStateStore(name: string, open: () => StateStoreRig): void {
-	describe(`${name} as a StateStore`, () => {
-		it("is empty at first", () => {
-			expect(open().store.read()).toBeUndefined();
-		});
+const TEXT = '{"phase":"download"}';
 
-		it("gives back what was written, as a whole, also after a restart", () => {
-			const rig = open();
-			rig.store.write('{"phase":"staging"}');
-			expect(rig.store.read()).toBe('{"phase":"staging"}');
-			expect(rig.reopen().read()).toBe('{"phase":"staging"}');
-		});
+const holds =
+	(text: string) =>
+	({ store }: StateStoreSubject): void =>
+		expectEqual(store.read(), text);
 
-		it("replaces a longer text by a shorter one", () => {
-			const rig = open();
-			rig.store.write("a".repeat(400));
-			rig.store.write("b");
-			expect(rig.reopen().read()).toBe("b");
-		});
-
-		it("keeps characters beyond ASCII", () => {
-			const rig = open();
-			rig.store.write("Grüße – 中文 😀");
-			expect(rig.reopen().read()).toBe("Grüße – 中文 😀");
-		});
-
-		it("takes a text of the length it states, and refuses a longer one, keeping the old", () => {
-			const rig = open();
-			const longest = "x".repeat(rig.maxChars);
-			rig.store.write(longest);
-			expect(rig.reopen().read()).toBe(longest);
-			expect(codeOf(() => rig.store.write(`${longest}y`))).toBe("storage-failed");
-			expect(rig.reopen().read()).toBe(longest);
-		});
-	});
-}
-
-function codeOf(call: () => void): string | undefined {
-	try {
-		call();
-	} catch (error) {
-		return error instanceof FotaError ? error.code : "not a FotaError";
-	}
-	return undefined;
-}
+export const stateStoreContract: Contract<StateStoreSubject> = [
+	{
+		title: "is empty at first",
+		steps: [({ store }) => expectEqual(store.read(), undefined)],
+	},
+	{
+		title: "gives back what was written, as a whole, also after a restart",
+		steps: [
+			({ store }) => {
+				store.write(TEXT);
+				expectEqual(store.read(), TEXT);
+			},
+			holds(TEXT),
+		],
+	},
+	{
+		title: "replaces a longer text by a shorter one, and again",
+		steps: [
+			({ store }) => {
+				store.write("a".repeat(400));
+				store.write("b");
+			},
+			(subject) => {
+				holds("b")(subject);
+				for (let i = 0; i < 40; i++) subject.store.write(`${i}`.repeat(300));
+			},
+			holds("39".repeat(300)),
+		],
+	},
+	{
+		title: "keeps characters beyond ASCII",
+		steps: [({ store }) => store.write("Grüße – 中文"), holds("Grüße – 中文")],
+	},
+	{
+		title: "takes a text of the length it states, and refuses a longer one, keeping the old",
+		steps: [
+			({ store, maxChars }) => {
+				store.write("x".repeat(maxChars));
+				expectEqual(
+					codeOf(() => store.write("y".repeat(maxChars + 1))),
+					"storage-failed",
+				);
+			},
+			({ store, maxChars }) => expectEqual(store.read(), "x".repeat(maxChars)),
+		],
+	},
+];

@@ -25,6 +25,10 @@ export class FakeServer {
 	readonly reports: StatusReport[] = [];
 	/** Times each chunk was sent in full, by number. */
 	readonly sentChunks = new Map<number, number>();
+	/** First chunks of the requests that said that the device holds the first. */
+	readonly heldChunks: number[] = [];
+	/** Sends what the device holds all the same, as a server does that does not know better. */
+	ignoresHeld = false;
 	/** What a request ends with instead of an answer. */
 	fault: (kind: RequestKind) => ErrorCode | undefined = () => undefined;
 	/** Changes a frame on its way; undefined ends the body there. */
@@ -74,6 +78,7 @@ export class FakeCloud implements Cloud {
 		const outcome: (o: Outcome<undefined>) => void = (o) => request.onDone(o.error);
 		const finish = this.#begin("chunks", outcome);
 		const code = this.#server.fault("chunks");
+		if (request.isFirstHeld) this.#server.heldChunks.push(request.first);
 		this.#later(this.#server.latencyMs, () => {
 			if (code) finish({ error: new FotaError(code, "scripted") });
 			else this.#sendChunk(request, request.first, finish);
@@ -97,7 +102,7 @@ export class FakeCloud implements Cloud {
 		}
 		const start = chunk * request.chunkBytes;
 		const data = release.image.subarray(start, start + request.chunkBytes);
-		const isHeld = request.isFirstHeld && chunk === request.first;
+		const isHeld = request.isFirstHeld && chunk === request.first && !this.#server.ignoresHeld;
 		const whole = encodeChunkFrame(data, chunkMac(request.hash, chunk, data));
 		const frame = tamper(chunk, isHeld ? withoutData(whole) : whole);
 		if (frame === undefined) {

@@ -1,6 +1,5 @@
 // A whole device on fakes: flash, boot records, storage and supply outlive its starts; each start is a new updater on
 // new ports, as the chip would have it. What a firmware is like is said by its version.
-import { FotaError } from "../../src/protocol/error-codes.js";
 import { parseImagePreamble } from "../../src/protocol/esp-image.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../src/protocol/identity.js";
 import type { HealthCheck, LogLevel, Ports } from "../../src/update/ports.js";
@@ -11,6 +10,8 @@ import { fakeImage } from "./fake-image.js";
 import { ManualTime } from "./manual-time.js";
 import { NorSlots } from "./nor-slots.js";
 import { Power } from "./power.js";
+import { PoweredStore } from "./powered-store.js";
+import { seededRandom } from "./seeded-random.js";
 
 /** What a firmware of some version does. */
 export interface Behaviour {
@@ -27,7 +28,7 @@ export class FakeDevice {
 	readonly slots: NorSlots;
 	settings: Settings = { ...DEFAULT_SETTINGS, chunkBytes: 16_384 };
 	behaviours: Record<string, Behaviour> = {};
-	storedText: string | undefined;
+	readonly store = new PoweredStore(this.power);
 	readonly log: string[] = [];
 	/** Versions in the order in which they were started. */
 	readonly starts: string[] = [];
@@ -52,6 +53,14 @@ export class FakeDevice {
 	get version(): string {
 		const image = this.slots.images[this.slots.runningIndex] ?? new Uint8Array();
 		return parseImagePreamble(image).version;
+	}
+
+	get storedText(): string | undefined {
+		return this.store.text;
+	}
+
+	set storedText(text: string | undefined) {
+		this.store.text = text;
 	}
 
 	get stored(): Record<string, unknown> {
@@ -117,33 +126,19 @@ export class FakeDevice {
 	}
 
 	#ports(behaviour: Behaviour): Ports {
-		const { time, power, slots, log } = this;
+		const { time, slots, log } = this;
 		const version = this.version;
-		let seed = 7;
 		const server = behaviour.isOffline ? offlineServer() : this.server;
 		const cloud = behaviour.isOffline ? new FakeCloud(server, time) : this.cloud;
 		return {
 			clock: time,
 			timer: time,
-			random: {
-				below: (bound) => {
-					seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-					return (seed >>> 8) % bound;
-				},
-			},
+			random: seededRandom(7),
 			log: { write: (level: LogLevel, text: string) => void log.push(`${level} ${text}`) },
 			slots,
 			crypto: new FakeCrypto(),
 			cloud,
-			store: {
-				read: () => this.storedText,
-				write: (text) => {
-					const isDone = power.operate("store", (isWhole) => {
-						if (isWhole) this.storedText = text;
-					});
-					if (!isDone) throw new FotaError("storage-failed", "ESP_ERR_NVS_NOT_ENOUGH_SPACE");
-				},
-			},
+			store: this.store,
 			device: {
 				deviceType: "inverter",
 				chip: "esp32c3",

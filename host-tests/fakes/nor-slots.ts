@@ -1,17 +1,14 @@
 // Two application slots on NOR flash, with boot records and a bootloader with rollback: the Slots port, its faults, and
 // what a reset makes of it. Programming only clears bits; a cut leaves half a page or half an erase behind, and, worse,
 // sectors that read as erased and do not hold what is programmed into them.
-import { createHash } from "node:crypto";
-import { FotaError } from "../../src/protocol/error-codes.js";
-import { checkImage } from "../../src/protocol/esp-image.js";
+import { type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
 import type { SlotInfo, SlotState, Slots } from "../../src/update/ports.js";
+import { imageFacts, imageLength } from "./flashed-image.js";
 import type { Power } from "./power.js";
+import { scattered } from "./scattered.js";
 
 const SECTOR = 4096;
 const ERASED = new Uint8Array(0x20_000).fill(0xff);
-/** Images that were found valid: the sweeps look at the same few again and again. */
-const KNOWN_IMAGES: Uint8Array[] = [];
-
 interface BootRecord {
 	sequence: number;
 	state: SlotState;
@@ -109,7 +106,7 @@ export class NorSlots implements Slots {
 		this.#checkRange(offsetBytes, lengthBytes);
 		if (offsetBytes % SECTOR !== 0 || lengthBytes % SECTOR !== 0 || lengthBytes <= 0)
 			throw new RangeError(`erase of ${lengthBytes} at ${offsetBytes}`);
-		if (this.records[1 - this.runningIndex] !== undefined) this.violations.push("erase of a bootable slot");
+		this.#refuseNamed("erase");
 		const flash = this.#spareFlash();
 		const isDone = this.#options.power.operate("erase", (isWhole) => {
 			const end = offsetBytes + (isWhole ? lengthBytes : this.#halfSectors(lengthBytes));
@@ -125,10 +122,17 @@ export class NorSlots implements Slots {
 	write(offsetBytes: number, buffer: Uint8Array, bufferOffset: number, byteCount: number): void {
 		this.#refuseOnTrial("write");
 		this.#checkRange(offsetBytes, byteCount);
-		if (this.records[1 - this.runningIndex] !== undefined) this.violations.push("write to a bootable slot");
+		this.#refuseNamed("write");
 		const flash = this.#spareFlash();
-		if (!this.isErased(offsetBytes, byteCount)) this.violations.push(`write at ${offsetBytes} not erased`);
-		const isDone = this.#options.power.operate("program", (isWhole) => {
+		if (!this.#isWritable(offsetBytes, buffer.subarray(bufferOffset, bufferOffset + byteCount)))
+			this.violations.push(`write at ${offsetBytes} not erased`);
+		const isDone = this.#options.power.operate("program", (isWhole, mode) => {
+			if (mode === "scattered") {
+				const { seed, count } = this.#options.power;
+				const torn = scattered(buffer.subarray(bufferOffset, bufferOffset + byteCount), seed * 7919 + count);
+				for (const [i, byte] of torn.entries()) this.#program(flash, offsetBytes + i, byte);
+				return;
+			}
 			// Half: every third cut dies before a bit shows it.
 			const count = isWhole ? byteCount : this.#options.power.count % 3 === 0 ? 0 : byteCount >> 1;
 			for (let i = 0; i < count; i++) this.#program(flash, offsetBytes + i, buffer[bufferOffset + i] ?? 0);
@@ -159,7 +163,7 @@ export class NorSlots implements Slots {
 	}
 
 	activate(): void {
-		this.#refuseOnTrial("activate");
+		this.#refuseOnTrial("activate", "activate-failed");
 		try {
 			imageLength(this.#spareFlash());
 		} catch (cause) {
@@ -203,7 +207,7 @@ export class NorSlots implements Slots {
 			label: `ota_${index}`,
 			sizeBytes: this.#options.sizeBytes,
 			state: record?.state ?? "undefined",
-			version: undefined,
+			...imageFacts(this.images[index] ?? new Uint8Array()),
 			trialBoots: record?.trialBoots ?? 0,
 		};
 	}
@@ -232,9 +236,20 @@ export class NorSlots implements Slots {
 	}
 
 	#program(flash: Uint8Array, at: number, byte: number): void {
+		// Bits that are clear already stay so: the same byte once more harms nothing.
+		if (flash[at] === byte) return;
 		const isWeak = this.weak.has(at - (at % SECTOR));
 		// A weak sector takes what is programmed, but not all of it stays.
 		flash[at] = (flash[at] ?? 0xff) & (isWeak && at % 64 === 0 ? byte & 0x7f : byte);
+	}
+
+	/** Erased, or to be programmed with what it holds already. */
+	#isWritable(offsetBytes: number, bytes: Uint8Array): boolean {
+		const flash = this.#spareFlash();
+		return bytes.every((byte, i) => {
+			const held = flash[offsetBytes + i];
+			return held === 0xff || held === byte;
+		});
 	}
 
 	#halfSectors(lengthBytes: number): number {
@@ -262,26 +277,16 @@ export class NorSlots implements Slots {
 			throw new RangeError(`${lengthBytes} bytes at ${offsetBytes}`);
 	}
 
-	#refuseOnTrial(what: string): void {
+	#refuseOnTrial(what: string, code: ErrorCode = "flash-failed"): void {
 		this.#options.power.check();
 		if (!this.isOnTrial()) return;
 		this.violations.push(`${what} on trial`);
-		throw new FotaError("flash-failed", "ESP_ERR_OTA_ROLLBACK_INVALID_STATE");
+		throw new FotaError(code, "ESP_ERR_OTA_ROLLBACK_INVALID_STATE");
 	}
-}
 
-/** Length of the image that begins there. Throws `image-invalid`. */
-export function imageLength(flash: Uint8Array): number {
-	const view = new DataView(flash.buffer, flash.byteOffset, flash.byteLength);
-	if (flash[0] !== 0xe9) throw new FotaError("image-invalid", "no image");
-	const known = KNOWN_IMAGES.find((image) => Buffer.compare(image, flash.subarray(0, image.length)) === 0);
-	if (known) return known.length;
-	const hashOffset = (Math.floor((32 + view.getUint32(28, true)) / 16) + 1) * 16;
-	const image = flash.subarray(0, hashOffset + 32);
-	checkImage(image);
-	const hash = createHash("sha256").update(image.subarray(0, hashOffset)).digest();
-	if (Buffer.compare(hash, image.subarray(hashOffset)) !== 0)
-		throw new FotaError("image-invalid", "wrong appended hash");
-	if (KNOWN_IMAGES.length < 16) KNOWN_IMAGES.push(image.slice());
-	return image.length;
+	#refuseNamed(what: string): void {
+		if (this.records[1 - this.runningIndex] === undefined) return;
+		this.violations.push(`${what} in a slot that a record names`);
+		throw new FotaError("flash-failed", "ESP_ERR_INVALID_STATE");
+	}
 }

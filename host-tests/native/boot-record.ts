@@ -13,16 +13,26 @@ export interface RecordFields {
 	/** Starts counted in seq_label. Default 0. */
 	readonly boots?: number;
 	readonly powerBoots?: number;
+	/** Marked as written for an image that ran already. Default: false. */
+	readonly isKept?: boolean;
 	/** Default: the right one. */
 	readonly crc?: number;
 }
 
-export function makeRecord({ sequence, state, boots = 0, powerBoots = 0, crc }: RecordFields): Uint8Array {
+export function makeRecord({
+	sequence,
+	state,
+	boots = 0,
+	powerBoots = 0,
+	isKept = false,
+	crc,
+}: RecordFields): Uint8Array {
 	const record = new Uint8Array(RECORD_BYTES).fill(0xff);
 	const view = new DataView(record.buffer);
 	view.setUint32(0, sequence, true);
 	view.setUint32(4, counter(boots), true);
 	view.setUint32(8, counter(powerBoots), true);
+	if (isKept) view.setUint32(12, 0, true);
 	view.setUint32(24, state, true);
 	view.setUint32(28, crc ?? sequenceCrc(sequence), true);
 	return record;

@@ -1,7 +1,7 @@
 // A simulated device that runs one small JavaScript module on XS, with src/native beside it. Called by the tests of
-// src/native and of the bootloader. The module's default export is called with `print`.
+// src/native and of the bootloader. The module's default export is called with `print`; if it gives a promise, that is waited for.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, posix } from "node:path";
 import ts from "typescript";
 import { readSlotImage } from "../../cli/image/boot-records.js";
 import { smallPartitions } from "../../cli/image/flash-image.js";
@@ -22,20 +22,38 @@ import test from "test";
 export default function () {
 	const system = new FotaSystem();
 	const print = (value) => system.print("| " + (typeof value === "string" ? value : JSON.stringify(value)));
-	try { test(print, system); } catch (error) { print("threw " + error.name + ": " + error.message); }
-	system.print("${END_MARK}");
+	const end = () => system.print("${END_MARK}");
+	const fail = (error) => print("threw " + error.name + ": " + error.message);
+	let result;
+	try { result = test(print, system); } catch (error) { fail(error); }
+	if (result instanceof Promise) result.catch(fail).then(end);
+	else end();
 }
 `;
 
-function modulesWith(source: string): Record<string, string> {
+function modulesWith(source: string, more: readonly string[]): Record<string, string> {
 	const modules: Record<string, string> = { main: MAIN, test: source };
-	const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
 	for (const name of readdirSync(NATIVE_FOLDER)) {
 		if (!/^fota-.*\.ts$/.test(name)) continue;
-		const text = readFileSync(join(NATIVE_FOLDER, name), "utf8");
-		modules[`native/${basename(name, ".ts")}`] = ts.transpileModule(text, { compilerOptions }).outputText;
+		modules[`native/${basename(name, ".ts")}`] = transpile(join(NATIVE_FOLDER, name));
 	}
+	for (const name of more) addModule(modules, name);
 	return modules;
+}
+
+function transpile(path: string): string {
+	const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
+	return ts.transpileModule(readFileSync(path, "utf8"), { compilerOptions }).outputText;
+}
+
+/** With all that it imports by relative paths; what is imported for its types alone is gone by then. */
+function addModule(modules: Record<string, string>, name: string): void {
+	if (modules[name] !== undefined) return;
+	const text = transpile(join(PROJECT_ROOT, `${name}.ts`));
+	modules[name] = text;
+	for (const { fileName } of ts.preProcessFile(text).importedFiles)
+		if (fileName.startsWith("."))
+			addModule(modules, posix.join(posix.dirname(name), fileName.replace(/\.js$/, "")));
 }
 
 export interface ModuleRun {
@@ -53,8 +71,9 @@ export class ModuleDevice {
 	readonly image: Uint8Array;
 	readonly #device: Device;
 
-	constructor(source: string) {
-		this.#device = new Device(modulesWith(source));
+	/** `modules`: paths from the project's root, without extension, under which the source may import them. */
+	constructor(source: string, modules: readonly string[] = []) {
+		this.#device = new Device(modulesWith(source, modules));
 		const image = readSlotImage(this.flash, "ota_0");
 		if (!image) throw new Error("the device was made without an image");
 		this.image = Uint8Array.from(image); // not a Buffer, whose slice() is no copy

@@ -17,6 +17,70 @@ function frames(bytes: Uint8Array, chunkBytes: number): Uint8Array {
 	return Uint8Array.from(parts);
 }
 
+describe("a frame under way", () => {
+	it("tells how many bytes it still wants, at every byte", () => {
+		const frame = encodeChunkFrame(new Uint8Array(1024).fill(9), new Uint8Array(32));
+		for (const isHeld of [false, true]) {
+			const bytes = isHeld ? Uint8Array.from([...frame.subarray(0, 4), ...frame.subarray(1028)]) : frame;
+			const decoder = new ChunkFrameDecoder(4096);
+			decoder.expect(1024, isHeld);
+			for (let at = 0; at < bytes.length; at++) {
+				expect(decoder.wantedBytes).toBe(bytes.length - at);
+				decoder.feed(bytes, at, 1);
+			}
+			expect(decoder.isComplete).toBe(true);
+			expect(decoder.wantedBytes).toBe(1);
+		}
+	});
+});
+
+describe("frames of which the first is held", () => {
+	it("are shorter by its data", () => {
+		const shape = { sizeBytes: 10_000, chunkBytes: 4096 };
+		const lengths = [
+			{ first: 0, count: 3 },
+			{ first: 0, count: 1 },
+			{ first: 1, count: 2 },
+			{ first: 2, count: 1 },
+		].map((range) => framesLength({ ...shape, ...range, isFirstHeld: true }));
+		expect(lengths).toEqual([5904 + 3 * 36, 36, 1808 + 2 * 36, 36]);
+		expect(framesLength({ ...shape, first: 2, count: 1, isFirstHeld: false })).toBe(1808 + 36);
+	});
+
+	it("are decoded without its data, the next with them, in any pieces", () => {
+		const mac = new Uint8Array(32).fill(5);
+		const held = Uint8Array.from([0, 0, 4, 0, ...mac]);
+		const next = encodeChunkFrame(new Uint8Array(1024).fill(9), mac.fill(6));
+		const body = Uint8Array.from([...held, ...next]);
+		for (const pieceBytes of [1, 3, 36, 37, 2000]) {
+			const decoder = new ChunkFrameDecoder(1024);
+			decoder.buffer.fill(7);
+			decoder.expect(1024, true);
+			const seen: number[][] = [];
+			for (let at = 0; at < body.length; ) {
+				const taken = decoder.feed(body, at, Math.min(pieceBytes, body.length - at));
+				expect(taken, `taken at ${at}`).toBeGreaterThan(0);
+				at += taken;
+				if (!decoder.isComplete) continue;
+				const { buffer, dataBytes } = decoder;
+				seen.push([dataBytes, buffer[0] ?? 0, buffer[1023] ?? 0, buffer[1024] ?? 0, buffer[1055] ?? 0]);
+				decoder.expect(1024);
+			}
+			expect(seen).toEqual([
+				[1024, 7, 7, 5, 5],
+				[1024, 9, 9, 6, 6],
+			]);
+		}
+	});
+
+	it("are refused where the length is not the one expected, as all others", () => {
+		const decoder = new ChunkFrameDecoder(1024);
+		decoder.expect(1024, true);
+		expect(decoder.feed(Uint8Array.from([0, 0, 3, 255, 1, 2]), 0, 6)).toBe(4);
+		expect(decoder.isMalformed).toBe(true);
+	});
+});
+
 describe("the chunk frame decoder", () => {
 	it("gives the image back, whatever pieces it comes in", () => {
 		fc.assert(

@@ -1,12 +1,15 @@
 // Scenario 3 and "Bad input", the offer: manifests that lie, are forged, replayed or malformed. Nothing is erased, the
 // code is in the log and at the server, the old firmware runs on. The attacker holds everything but the release key.
+import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { partitionBytes } from "../../cli/image/flash-image.js";
 import { createReleaseKey } from "../../cli/release/release-key.js";
+import { parseAuthorization, RESPONSE_MAC_HEADER } from "../../src/protocol/device-auth.js";
 import type { ErrorCode } from "../../src/protocol/error-codes.js";
 import { SECURITY_CODES } from "../../src/protocol/error-codes.js";
 import { MANIFEST_PATH } from "../../src/protocol/manifest.js";
 import { ROLLBACK_STATUS_PATH } from "../../src/protocol/rollback-order.js";
-import { forgeBody, forgeJson, manifestJson } from "../support/forged-answer.js";
+import { forgeBody, forgeJson, manifestJson, signAnswer } from "../support/forged-answer.js";
 import type { Exchange, MeddlingProxy } from "../support/meddling-proxy.js";
 import {
 	type DeviceOptions,
@@ -58,6 +61,30 @@ function answerManifest({ proxy }: Stage, forge: (exchange: Exchange) => void): 
 		if (exchange.target.startsWith(MANIFEST_PATH)) forge(exchange);
 		return undefined;
 	};
+}
+
+type Recorded = Pick<Exchange, "status" | "headers" | "body">;
+
+/** Answers that the server gave and the device never saw, by nonce: authentic, and good for their own requests alone. */
+async function recordManifests({ proxy, device }: Stage, pollCount: number): Promise<Map<number, Recorded>> {
+	const recorded = new Map<number, Recorded>();
+	proxy.meddle = (exchange) => {
+		if (!exchange.target.startsWith(MANIFEST_PATH)) return undefined;
+		const { status, headers, body } = exchange;
+		const signed = { ...exchange, headers: {} as Exchange["headers"] };
+		signAnswer(signed, device.identity.deviceKey);
+		expect(headers[RESPONSE_MAC_HEADER]).toBe(signed.headers[RESPONSE_MAC_HEADER]);
+		recorded.set(parseAuthorization(exchange.authorization)?.nonce ?? 0, { status, headers, body });
+		return "close";
+	};
+	const running = await device.start();
+	for (let poll = 0, from = 0; poll < pollCount; poll++, from = running.lineCount)
+		await running.waitForLine("network-unavailable", { from, timeoutMs: 90_000 });
+	await running.stop();
+	expect(recorded.size).toBeGreaterThanOrEqual(pollCount);
+	for (const { status, body } of recorded.values())
+		expect([status, JSON.parse(body.toString()).version]).toEqual([200, "1.1.0"]);
+	return recorded;
 }
 
 interface OfferRow {
@@ -127,19 +154,26 @@ describe("a release", { timeout: 240_000 }, () => {
 		expect(await stage.rig.events(stage.device, "security")).toEqual([]);
 	});
 
-	test("with a lower security version than one that was confirmed here is a security event", async () => {
-		const stage = await setStage();
-		await stage.rig.publish("1.1.0", { securityVersion: 3 });
-		const result = await stage.device.run({ until: ["update 1.1.0 confirmed"] });
-		expect(result.stats?.end).toBe("until");
-		const json = manifestJson(await stage.rig.makeRelease("1.2.0", { securityVersion: 2 }), CHUNK_BYTES);
-		answerManifest(stage, (exchange) => forgeJson(exchange, stage.device.identity.deviceKey, json));
-		const running = await stage.device.start();
-		await running.waitForLine("SECURITY security-downgrade");
-		await stage.rig.waitForEvent(stage.device, { log: "security", code: "security-downgrade" });
-		await running.stop();
-		expect(await stage.device.boots()).toMatchObject({ slot: "ota_1", version: "1.1.0" });
-	});
+	test.each([
+		{ storage: "kept", keepsStorage: true },
+		{ storage: "lost since", keepsStorage: false },
+	])(
+		"below a security version that was confirmed here is a security event, storage $storage",
+		async (row) => {
+			const stage = await setStage();
+			await stage.rig.publish("1.1.0", { securityVersion: 3 });
+			const result = await stage.device.run({ until: ["update 1.1.0 confirmed"] });
+			expect(result.stats?.end).toBe("until");
+			if (!row.keepsStorage) await stage.device.loseStorage();
+			const json = manifestJson(await stage.rig.makeRelease("1.2.0", { securityVersion: 2 }), CHUNK_BYTES);
+			answerManifest(stage, (exchange) => forgeJson(exchange, stage.device.identity.deviceKey, json));
+			const running = await stage.device.start();
+			await running.waitForLine("SECURITY security-downgrade");
+			await stage.rig.waitForEvent(stage.device, { log: "security", code: "security-downgrade" });
+			await running.stop();
+			expect(await stage.device.boots()).toMatchObject({ slot: "ota_1", version: "1.1.0" });
+		},
+	);
 });
 
 describe("a manifest", { timeout: 240_000 }, () => {
@@ -155,15 +189,32 @@ describe("a manifest", { timeout: 240_000 }, () => {
 	test("that was recorded and is replayed is a security event", async () => {
 		const stage = await setStage();
 		await stage.rig.publish("1.1.0");
-		let recorded: Pick<Exchange, "status" | "headers" | "body"> | undefined;
-		answerManifest(stage, (exchange) => {
-			recorded ??= { status: exchange.status, headers: exchange.headers, body: exchange.body };
-			if (exchange.number > 0) Object.assign(exchange, recorded);
-		});
-		// The first one is genuine; the device is switched off before it acts on it.
-		await stage.device.run({ until: ["state DOWNLOADING", "state CHECKING_MANIFEST"] });
-		recorded ??= { status: 204, headers: {}, body: Buffer.alloc(0) };
+		const [recorded] = (await recordManifests(stage, 1)).values();
+		answerManifest(stage, (exchange) => Object.assign(exchange, recorded));
 		await expectRefusal(stage, "answer-unauthenticated");
+	});
+
+	test("that was recorded in a life that the device has forgotten fits none of its requests", async () => {
+		const stage = await setStage();
+		await stage.rig.publish("1.1.0");
+		const recorded = await recordManifests(stage, 6);
+		const flash = Uint8Array.from(await stage.device.readFlash());
+		partitionBytes(flash, "nvs").fill(0xff);
+		await writeFile(stage.device.flash, flash);
+		// Nothing of the real server comes through, which would set the nonce anew.
+		stage.proxy.meddle = (exchange) => {
+			if (!exchange.target.startsWith(MANIFEST_PATH)) return "close";
+			const nonce = parseAuthorization(exchange.authorization)?.nonce ?? 0;
+			Object.assign(exchange, recorded.get(nonce) ?? [...recorded.values()][0]);
+			return undefined;
+		};
+		const running = await stage.device.start();
+		for (let poll = 0, from = 0; poll < 6; poll++, from = running.lineCount)
+			await running.waitForLine("SECURITY answer-unauthenticated", { from, timeoutMs: 90_000 });
+		const { log, stats } = await running.stop();
+		expect(log).not.toContain("DOWNLOADING");
+		expect(stats?.boots).toBe(1);
+		expect(await stage.device.boots()).toMatchObject(UNTOUCHED);
 	});
 
 	test.each<{ title: string; body: Buffer; code: ErrorCode }>([

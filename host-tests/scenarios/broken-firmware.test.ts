@@ -55,6 +55,15 @@ describe("a new firmware", { timeout: 300_000 }, () => {
 		await expectRollback(rig, device, { code: "boot-unconfirmed" });
 	});
 
+	test("whose own checks do not pass is given up at the deadline, and they are named", async () => {
+		const rig = await Rig.open();
+		const device = await rig.device();
+		await rig.publish("1.1.0", { entry: "never-healthy" });
+		await expectRollback(rig, device, { code: "boot-unconfirmed" });
+		const { details } = await rig.waitForEvent(device, { type: "boot_failed", code: "boot-unconfirmed" });
+		expect(details.error).toContain("unhealthy: sensor, display");
+	});
+
 	test("that loses the network is given up at the deadline, without it", async () => {
 		const rig = await Rig.open();
 		const device = await rig.device();

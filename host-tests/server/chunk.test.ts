@@ -67,6 +67,24 @@ describe("chunks", () => {
 		}
 	});
 
+	it("that the device holds may be the short last one, and are whole where it says it holds none", async () => {
+		const last = await device.send(rig.server, `${target(36, 1, 4096)}&held=1`, { headers: FRAMES });
+		const whole = expectedFrames(36, 1, 4096);
+		expect(last.rawPayload.equals(Buffer.concat([whole.subarray(0, 4), whole.subarray(-32)]))).toBe(true);
+		expect(last.headers["content-length"]).toBe("36");
+		const none = await device.send(rig.server, `${target(36, 1, 4096)}&held=0`, { headers: FRAMES });
+		expect(none.rawPayload.equals(whole)).toBe(true);
+	});
+
+	it.each([
+		["as JSON", "&held=1", JSON_ONLY],
+		["twice", "&held=2", FRAMES],
+		["in words", "&held=yes", FRAMES],
+	])("that the device holds %s are refused", async (_title, more, headers) => {
+		const answer = await device.send(rig.server, target(2, 1, 4096) + more, { headers });
+		expect(problemOf(answer)).toBe("400 request-malformed");
+	});
+
 	it.each(CHUNK_SIZES_BYTES)("come as JSON, one a request, in chunks of %i bytes", async (chunkBytes) => {
 		const count = Math.ceil(image.length / chunkBytes);
 		for (const number of [0, 1, count - 1]) {

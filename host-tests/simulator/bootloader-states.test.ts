@@ -76,6 +76,53 @@ const rows: readonly Row[] = [
 		counted: [1, 0],
 	},
 	{
+		title: "a record cut off before its state, beside a confirmed one, is a trial",
+		records: [OLD, { sequence: 2, state: STATE.undefined }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 0],
+	},
+	{
+		title: "a record that looks confirmed and counted no start, beside a confirmed one, is a trial",
+		records: [OLD, { sequence: 2, state: valid }],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 0],
+	},
+	{
+		title: "a confirmed record that counted a start is no trial",
+		records: [OLD, { sequence: 2, state: valid, boots: 1 }],
+		boots: "ota_1",
+		states: [valid, valid],
+	},
+	{
+		title: "a record written for an image that ran already is no trial",
+		records: [OLD, { sequence: 2, state: valid, isKept: true }],
+		boots: "ota_1",
+		states: [valid, valid],
+	},
+	{
+		title: "a confirmed record without a count, alone, is no trial",
+		records: [undefined, { sequence: 2, state: valid }],
+		boots: "ota_1",
+		states: [undefined, valid],
+	},
+	{
+		title: "a record without a state, alone, is no trial",
+		records: [undefined, { sequence: 2, state: STATE.undefined }],
+		boots: "ota_1",
+		states: [undefined, STATE.undefined],
+	},
+	{
+		title: "two records without a state are no trial",
+		records: [
+			{ sequence: 1, state: STATE.undefined },
+			{ sequence: 2, state: STATE.undefined },
+		],
+		boots: "ota_1",
+		states: [STATE.undefined, STATE.undefined],
+	},
+	{
 		title: "a second start after power-on is excused",
 		records: [OLD, { sequence: 2, state: STATE.new, boots: 1 }],
 		boots: "ota_1 on trial",
@@ -144,12 +191,6 @@ const rows: readonly Row[] = [
 		states: [valid, pending],
 	},
 	{
-		title: "a record of undefined state boots without limit",
-		records: [OLD, { sequence: 2, state: STATE.undefined }],
-		boots: "ota_1",
-		states: [valid, STATE.undefined],
-	},
-	{
 		title: "a state that nobody writes is taken for a trial",
 		records: [OLD, { sequence: 2, state: 0x40000009 }],
 		boots: "ota_1 on trial",
@@ -189,7 +230,7 @@ const rows: readonly Row[] = [
 	{
 		title: "the higher sequence number counts, whichever sector it is in",
 		records: [
-			{ sequence: 4, state: valid },
+			{ sequence: 4, state: valid, boots: 1 },
 			{ sequence: 3, state: valid },
 		],
 		boots: "ota_1",

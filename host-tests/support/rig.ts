@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { readBootRecords, readSlotVersion } from "../../cli/image/boot-records.js";
 import { buildFirmware, type FirmwareOptions } from "../../cli/image/firmware-build.js";
-import { buildFlash, smallPartitions } from "../../cli/image/flash-image.js";
+import { buildFlash, partitionBytes, smallPartitions } from "../../cli/image/flash-image.js";
 import type { Partition } from "../../cli/image/partition-table.js";
 import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import { createReleaseKey, type ReleaseKey } from "../../cli/release/release-key.js";
@@ -43,6 +43,7 @@ export type Entry =
 	| "crashes-at-boot"
 	| "hangs"
 	| "fills-memory"
+	| "never-healthy"
 	| "fills-storage";
 
 export interface ReleaseOptions
@@ -260,6 +261,13 @@ export class TestDevice {
 
 	async readFlash(): Promise<Uint8Array> {
 		return readFile(this.flash);
+	}
+
+	/** Erases NVS, as a worn-out or foreign one is when it cannot be opened. */
+	async loseStorage(): Promise<void> {
+		const flash = await this.readFlash();
+		partitionBytes(flash, "nvs").fill(0xff);
+		await writeFile(this.flash, flash);
 	}
 
 	/** Which slot boots next, in which state, with which version: what the chip itself would say. */

@@ -30,7 +30,7 @@ const NOTE: RollbackNote = {
 };
 
 function slot(label: string, state: SlotInfo["state"], trialBoots = 0): SlotInfo {
-	return { label, sizeBytes: 0x10_0000, state, version: undefined, trialBoots };
+	return { label, sizeBytes: 0x10_0000, state, version: undefined, securityVersion: 0, trialBoots };
 }
 
 function facts(changes: Partial<BootFacts>): BootFacts {
@@ -128,6 +128,15 @@ describe("judgeBoot", () => {
 			"the rollback had no effect, too often",
 			{ persistent: { ...ACTIVATED, rollback: { ...NOTE, tryCount: 3 } }, isOnTrial: true, ...NEW_RUNS },
 			{ kind: "rollback-exhausted" },
+		],
+		[
+			"the note of a rollback could not be taken off before the next trial",
+			{
+				persistent: { ...ACTIVATED, rollback: { ...NOTE, slot: "ota_0", version: "1.0.5" } },
+				isOnTrial: true,
+				...NEW_RUNS,
+			},
+			{ kind: "trial", trial: { version: "1.1.0", release: RELEASE } },
 		],
 		[
 			"another firmware was flashed by cable into the slot that was to be left",

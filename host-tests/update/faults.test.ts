@@ -143,6 +143,25 @@ describe("the updater", () => {
 		expect(restarts()).toBe(0);
 	});
 
+	it("reports a fault of its own as device-failed, and polls again", () => {
+		let checkCount = 0;
+		const { time, server, log, restarts } = rig((ports) => ({
+			...ports,
+			crypto: Object.assign(new FakeCrypto(), {
+				isTrusted: () => {
+					checkCount++;
+					throw new TypeError("no such method");
+				},
+			}),
+		}));
+		time.advance(3 * HOUR_MS);
+		const errors = server.reports.map((report) => report.error).filter((error) => error !== undefined);
+		expect(errors[0]).toEqual({ code: "device-failed", message: "no such method" });
+		expect(log).toContain("warn device-failed: 1.1.0: no such method");
+		expect(checkCount).toBeGreaterThan(1);
+		expect(restarts()).toBe(0);
+	});
+
 	it("on trial asks for nothing and touches nothing, whatever throws", () => {
 		const { time, server, slots } = rig(
 			(ports) => ({

@@ -13,6 +13,7 @@ const CONTEXT: OfferContext = {
 	crypto: new FakeCrypto(),
 	device: { deviceType: "inverter", chip: "esp32c3", version: "1.0.0" },
 	persistent: { securityVersion: 0, badReleases: [] },
+	running: { securityVersion: 0 },
 	slotBytes: 0x10_0000,
 	chunkBytes: 4096,
 	hasBootloaderRollback: true,
@@ -57,6 +58,18 @@ describe("judgeOffer", () => {
 			signed({ securityVersion: 1 }),
 			{ persistent: { securityVersion: 2, badReleases: [] } },
 			"security-downgrade",
+		],
+		[
+			"a security version below that of the running image, when storage has lost it",
+			signed({ securityVersion: 1 }),
+			{ running: { securityVersion: 2 } },
+			"security-downgrade",
+		],
+		[
+			"the security version of the running image",
+			signed({ securityVersion: 2 }),
+			{ running: { securityVersion: 2 } },
+			"accepted",
 		],
 		["an image larger than the slot", manifest, { slotBytes: 40_959 }, "image-too-large"],
 		[

@@ -4,9 +4,10 @@ import { parseState } from "../../src/update/persistent-state.js";
 import { FakeDevice } from "../fakes/fake-device.js";
 import { fakeRelease } from "../fakes/fake-image.js";
 import type { CutMode } from "../fakes/power.js";
+import { seededRandom } from "../fakes/seeded-random.js";
 
 const HOUR_MS = 3_600_000;
-const MODES: readonly CutMode[] = ["before", "half", "after"];
+const MODES: readonly CutMode[] = ["before", "half", "scattered", "after"];
 /** Four extensions of the erase plan, a tail that is no whole sector. */
 const SIZE_BYTES = 13 * 16_384 + 2 * 4096 + 16;
 
@@ -82,7 +83,7 @@ describe.each<Scenario>([
 });
 
 describe("two power cuts in a row", () => {
-	it("end well at every pair of neighbouring operations", () => {
+	it.each(["half", "scattered"] as const)("end well at every pair of operations, %s and any", (first) => {
 		const scenario = { chunkBytes: 16_384 };
 		const count = operationCount(scenario);
 		const bad: string[] = [];
@@ -91,11 +92,11 @@ describe("two power cuts in a row", () => {
 				for (const mode of MODES) {
 					const device = newDevice(scenario);
 					device.power.cuts = [
-						{ at, mode: "half" },
+						{ at, mode: first },
 						{ at: at + gap, mode },
 					];
 					const result = outcome(device, scenario);
-					if (result !== "fine") bad.push(`half ${at}, ${mode} ${at + gap}: ${result}`);
+					if (result !== "fine") bad.push(`${first} ${at}, ${mode} ${at + gap}: ${result}`);
 					else if (refetched(device) > 2) bad.push(`${at} ${gap} ${mode}: ${refetched(device)} again`);
 				}
 		expect(bad).toEqual([]);
@@ -108,16 +109,13 @@ describe("power cuts at random", () => {
 		const count = operationCount(scenario);
 		const bad: string[] = [];
 		for (let seed = 1; seed <= 60; seed++) {
-			let state = seed;
-			const below = (bound: number) => {
-				state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-				return (state >>> 8) % bound;
-			};
+			const { below } = seededRandom(seed);
 			const device = newDevice(scenario);
 			device.power.cuts = [0, 1, 2].map(() => ({
 				at: 1 + below(count + 10),
-				mode: MODES[below(3)] ?? "half",
+				mode: MODES[below(MODES.length)] ?? "half",
 			}));
+			device.power.seed = seed;
 			const result = outcome(device, scenario);
 			if (result !== "fine") bad.push(`seed ${seed}, ${JSON.stringify(device.power.cuts)}: ${result}`);
 			else if (refetched(device) > 3) bad.push(`seed ${seed}: ${refetched(device)} fetched again`);

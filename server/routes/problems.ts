@@ -22,7 +22,6 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 	"chip-mismatch": 422,
 	"hash-mismatch": 422,
 	"image-invalid": 422,
-	"too-many-requests": 429,
 	"server-unavailable": 503,
 };
 

@@ -1,5 +1,5 @@
 // Cloud over two lines to the server: one for manifest and chunks, one for reports and orders, so that a report passes
-// while chunks stream. Built by main. It must not know when to ask, nor what follows from an answer.
+// while chunks stream. Their requests are signed one after the other. Built by main. It must not know when to ask, nor what follows from an answer.
 
 import { CHUNK_PATH, CHUNKS_MEDIA_TYPE } from "../protocol/chunk-frames.js";
 import { utf8Encode } from "../protocol/encoding.js";
@@ -19,6 +19,7 @@ import { toFotaError } from "./cause.js";
 import type { DeviceCredential } from "./device-credential.js";
 import type { Answer } from "./exchange.js";
 import type { HttpClient } from "./http-client.js";
+import { RequestTurns } from "./request-turns.js";
 import { ServerLine } from "./server-line.js";
 
 const JSON_MEDIA_TYPE = "application/json";
@@ -49,11 +50,13 @@ export class HttpCloud implements Cloud {
 
 	constructor(options: HttpCloudOptions) {
 		const { credential, timer } = options;
+		const turns = new RequestTurns();
 		this.#options = options;
 		this.#talk = new ServerLine({
 			openHttp: options.openTalk,
 			credential,
 			timer,
+			turns,
 			answerMaxBytes: MANIFEST_MAX_BYTES,
 			waitingMax: TALK_WAITING_MAX,
 		});
@@ -61,6 +64,7 @@ export class HttpCloud implements Cloud {
 			openHttp: options.openReports,
 			credential,
 			timer,
+			turns,
 			answerMaxBytes: ANSWER_MAX_BYTES,
 			waitingMax: REPORTS_WAITING_MAX,
 		});
@@ -80,14 +84,14 @@ export class HttpCloud implements Cloud {
 	}
 
 	fetchChunks(request: ChunkRequest): void {
-		const { first, count, chunkBytes, hash, bodyBytes, onData, onDone } = request;
+		const { first, count, chunkBytes, hash, bodyBytes, wantedBytes, onData, onDone } = request;
 		const held = request.isFirstHeld ? "&held=1" : "";
 		this.#talk.ask({
 			method: "GET",
 			target: `${CHUNK_PATH}?chunk_number=${first}&count=${count}&chunk_size=${chunkBytes}&hash=${hash}${held}`,
 			mediaType: CHUNKS_MEDIA_TYPE,
 			totalTimeoutMs: TALK_TIMEOUT_MS + bodyBytes * STREAM_MS_A_BYTE,
-			stream: { bodyBytes, onData },
+			stream: { bodyBytes, wantedBytes, onData },
 			onDone: (outcome) => onDone(outcome.error),
 		});
 	}

@@ -25,7 +25,6 @@ const PROBLEM_CODES: readonly string[] = [
 	"nonce-stale",
 	"release-unknown",
 	"request-malformed",
-	"too-many-requests",
 	"server-failed",
 	"server-unavailable",
 ];
@@ -43,6 +42,8 @@ export interface Question {
 	readonly stream?: {
 		/** Exact length. */
 		readonly bodyBytes: number;
+		/** As in HttpRequest. */
+		readonly wantedBytes: () => number;
 		/** False ends the exchange with `chunk-malformed`. */
 		readonly onData: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;
 	};
@@ -63,6 +64,8 @@ export interface ExchangeOptions {
 	/** Shared by the exchanges of one connection, which has one under way at a time. */
 	readonly body: AnswerBody;
 	readonly question: Question;
+	/** The server has seen the nonce, so another request may be signed. Not called after a failure: `onDone` says it then. */
+	readonly onTurnOver: () => void;
 }
 
 export class Exchange {
@@ -94,6 +97,7 @@ export class Exchange {
 				...(body === undefined ? [] : [{ name: "Content-Type", value: JSON_MEDIA_TYPE }]),
 			],
 			...(body === undefined ? {} : { body }),
+			...(stream === undefined ? {} : { wantedBytes: stream.wantedBytes }),
 			maxBodyBytes: Math.max(stream?.bodyBytes ?? 0, this.#options.body.maxBytes, ANSWER_MAX_BYTES),
 			connectTimeoutMs: CONNECT_TIMEOUT_MS,
 			idleTimeoutMs: IDLE_TIMEOUT_MS,
@@ -109,6 +113,8 @@ export class Exchange {
 		this.#macHex = header(RESPONSE_MAC_HEADER);
 		this.#streamedBytes = 0;
 		this.#options.body.clear();
+		// After any other status it may be asked again.
+		if (status === 200 || status === 204) this.#options.onTurnOver();
 		if (status === 204) return true;
 		const type = mediaTypeOf(header("content-type"));
 		if (status === 200) {

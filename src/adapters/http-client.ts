@@ -32,6 +32,11 @@ export interface HttpRequest {
 	readonly onHead?: (status: number, header: (name: string) => string | undefined) => boolean;
 	/** `byteCount` bytes of the body, from `offset`; only valid until it returns. False: abort. */
 	readonly onBody?: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;
+	/**
+	 * Most bytes of the body to read next, at least 1: what is not read yet is not lost with what a reset forgets. Default:
+	 * as many as there are.
+	 */
+	readonly wantedBytes?: () => number;
 	/** Called exactly once, last, and never before `request` has returned. Any status is a success here. */
 	readonly onDone: (failure: HttpFailure | undefined) => void;
 }

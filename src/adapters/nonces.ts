@@ -2,12 +2,12 @@
 // device-credential. It must not know what is asked, nor the keys.
 //
 // A block is reserved by writing its end before the first nonce of it is used: one write a block, and a restart
-// goes on at the end, so it leaves out the rest of a block but never repeats a nonce. If storage is gone, counting
-// begins at 1 and the server's authenticated answer sets it anew. If storage cannot be written, counting goes on
-// in memory; the next start then repeats nonces, which the server refuses and sets anew likewise.
+// goes on at the end, so it leaves out the rest of a block but never repeats a nonce. If storage is gone, or could not be
+// written, counting begins at a number nobody can foretell: at 1 again, answers recorded in an earlier life would fit
+// the requests of this one (threat: a replayed manifest or order). If the server is further it sets the number anew.
 
 import { COUNTER_MAX } from "../protocol/limits.js";
-import type { Log } from "../update/ports.js";
+import type { Log, Random } from "../update/ports.js";
 import { describeCause } from "./cause.js";
 import type { TextStorage } from "./text-storage.js";
 
@@ -16,11 +16,16 @@ export const NONCE_NAME = "nonce";
 export const NONCE_BLOCK_COUNT = 256;
 /** Larger ones are never taken over: threat: a server that sets the counter to its end, for good. */
 export const NONCE_TAKEN_MAX = 2 ** 52;
+/** The first nonce without storage is drawn from 1 to this: a thousand lives of it stay far below the largest. */
+export const NONCE_FIRST_MAX = 2 ** 40;
+
+const DRAW_BOUND = 2 ** 20;
 
 const DECIMAL = /^[1-9][0-9]{0,15}$/;
 
 export interface NoncesOptions {
 	readonly storage: TextStorage;
+	readonly random: Random;
 	readonly log: Log;
 }
 
@@ -58,8 +63,13 @@ export class Nonces {
 
 	#load(): void {
 		if (this.#next > 0) return;
-		this.#next = Math.max(this.#read(), 1);
+		this.#next = this.#read() || this.#draw();
 		this.#reservedEnd = this.#next;
+	}
+
+	#draw(): number {
+		const { random } = this.#options;
+		return random.below(DRAW_BOUND) * DRAW_BOUND + random.below(DRAW_BOUND) + 1;
 	}
 
 	/** 0 if there is no usable number. */
@@ -69,7 +79,7 @@ export class Nonces {
 			const text = storage.read(NONCE_NAME);
 			if (text === undefined) return 0;
 			if (DECIMAL.test(text) && isNonce(Number(text))) return Number(text);
-			log.write("warn", "nonce in storage is unreadable: the server will set it anew");
+			log.write("warn", "nonce in storage is unreadable: counting begins anew");
 		} catch (cause) {
 			log.write("error", describeCause(cause));
 		}

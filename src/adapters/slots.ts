@@ -151,17 +151,19 @@ export class FlashSlots implements Slots {
 			label: flash.label(slot),
 			sizeBytes: flash.sizeBytes(slot),
 			state: stateName(flash.state(slot)),
-			version: this.#version(slot),
+			...this.#image(slot),
 			trialBoots: flash.trialBoots(slot),
 		};
 	}
 
-	#version(slot: number): string | undefined {
+	#image(slot: number): Pick<SlotInfo, "version" | "securityVersion"> {
 		this.#flash.read(slot, 0, this.#preamble, 0, IMAGE_PREAMBLE_BYTES);
 		try {
-			return parseImagePreamble(this.#preamble).version;
+			const { version, secureVersion } = parseImagePreamble(this.#preamble);
+			return { version, securityVersion: secureVersion };
 		} catch (cause) {
-			if (cause instanceof FotaError && cause.code === "image-invalid") return undefined;
+			if (cause instanceof FotaError && cause.code === "image-invalid")
+				return { version: undefined, securityVersion: 0 };
 			throw cause;
 		}
 	}

@@ -31,6 +31,8 @@ export type TcpSocketClass = new (options: TcpSocketOptions) => TcpSocket;
 export interface TcpHandler {
 	/** The first call says that the connection stands; each call gives the bytes that may be written now. */
 	onWritable(byteCount: number): void;
+	/** Most bytes to read next, at least 1. */
+	wantedBytes(): number;
 	/** Bytes 0 to `byteCount` of the receive buffer are new. False: read no further. */
 	onData(buffer: Uint8Array, byteCount: number): boolean;
 	/** All bytes that were announced together have been handed to `onData`. */
@@ -128,7 +130,8 @@ export class TcpConnection {
 	#drain(byteCount: number): boolean {
 		let leftBytes = byteCount;
 		while (leftBytes > 0) {
-			const readBytes = this.#socket?.read(this.#receiveBuffer.viewFor(leftBytes));
+			const wantedBytes = Math.min(leftBytes, this.#handler.wantedBytes());
+			const readBytes = this.#socket?.read(this.#receiveBuffer.viewFor(wantedBytes));
 			if (readBytes === undefined || readBytes <= 0) return true;
 			leftBytes -= readBytes;
 			if (!this.#handler.onData(this.#receiveBuffer.bytes, readBytes)) return false;

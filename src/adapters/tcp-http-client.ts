@@ -26,8 +26,6 @@ export interface TcpHttpClientOptions {
 	readonly onUncaught?: (cause: unknown) => void;
 }
 
-const DEFAULT_RECEIVE_BYTES = 1436;
-const DEFAULT_REQUEST_HEAD_BYTES = 1024;
 /** The idle time is counted in quarters, so that receiving a segment sets a number and not a timer. */
 const IDLE_TICKS = 4;
 
@@ -42,6 +40,7 @@ export class TcpHttpClient implements HttpClient {
 	readonly #header = (name: string) => this.#parser.header(name);
 	readonly #handler = {
 		onWritable: (byteCount: number) => this.#onWritable(byteCount),
+		wantedBytes: () => this.#wantedBytes(),
 		onData: (buffer: Uint8Array, byteCount: number) => this.#onData(buffer, byteCount),
 		onDataEnd: () => this.#onDataEnd(),
 		onClosed: () => this.#onClosed(),
@@ -66,8 +65,8 @@ export class TcpHttpClient implements HttpClient {
 
 	constructor(options: TcpHttpClientOptions) {
 		this.#options = options;
-		this.#receiveBuffer = new ReceiveBuffer(options.receiveBytes ?? DEFAULT_RECEIVE_BYTES);
-		this.#head = new Uint8Array(options.requestHeadBytes ?? DEFAULT_REQUEST_HEAD_BYTES);
+		this.#receiveBuffer = new ReceiveBuffer(options.receiveBytes ?? 1436);
+		this.#head = new Uint8Array(options.requestHeadBytes ?? 1024);
 		this.#parser = new ResponseParser({
 			headerNames: options.headerNames ?? [],
 			onHead: () => this.#deliverHead(),
@@ -189,6 +188,11 @@ export class TcpHttpClient implements HttpClient {
 		else if (this.#phase === "exchanging") this.#send(request);
 	}
 
+	#wantedBytes(): number {
+		if (this.#phase !== "exchanging" || !this.#parser.isInBody) return Infinity;
+		return Math.max(1, this.#request?.wantedBytes?.() ?? Infinity);
+	}
+
 	#onData(buffer: Uint8Array, byteCount: number): boolean {
 		if (this.#phase !== "exchanging" || this.#sentBytes === 0) {
 			this.#onUnexpectedData();
@@ -286,10 +290,7 @@ export class TcpHttpClient implements HttpClient {
 	}
 
 	#clearTimers(): void {
-		this.#startTimer.clear();
-		this.#endTimer.clear();
-		this.#tickTimer.clear();
-		this.#totalTimer.clear();
+		for (const timer of [this.#startTimer, this.#endTimer, this.#tickTimer, this.#totalTimer]) timer.clear();
 	}
 
 	#timerFor(onTime: () => void): TimerSlot {

@@ -66,6 +66,11 @@ export class ResponseParser {
 		return this.#place === DONE && this.#error === undefined;
 	}
 
+	/** The head is complete and bytes of the body are still to come. */
+	get isInBody(): boolean {
+		return this.#place === BODY && this.#error === undefined;
+	}
+
 	/** 200 to 599; 0 before `onHead`. */
 	get status(): number {
 		return this.#place >= BODY ? this.#status : 0;

@@ -83,12 +83,43 @@ int fotaOtadataIndex(const FotaOtadataRecord *otadata, int slot)
 	return found;
 }
 
+/* A confirmed image in another slot: the running one was installed beside it. */
+static bool hasWayBack(const FotaOtadataRecord *otadata)
+{
+	int other = 1 - otadata->active;
+	return ESP_OTA_IMG_VALID == otadata->entry[other].ota_state
+		&& FOTA_SLOT_NONE != namedSlot(otadata, other)
+		&& namedSlot(otadata, other) != otadata->running;
+}
+
+/* Whether a start was counted in the record, or it was never meant to be a trial. Under encryption nothing is counted. */
+static bool isProven(const FotaOtadataRecord *otadata)
+{
+	uint32_t boots, kept;
+	const esp_ota_select_entry_t *entry = &otadata->entry[otadata->active];
+	memcpy(&boots, entry->seq_label, sizeof(boots));
+	memcpy(&kept, entry->seq_label + FOTA_KEPT_OFFSET, sizeof(kept));
+	return otadata->partition->encrypted || UINT32_MAX != boots || 0 == kept;
+}
+
+/*
+ * A record without a state is one from before rollback was known, or made by a tool. Or
+ * power failed while it was written: flash may then hold its number and CRC, and of NEW, all
+ * zeros, no bit yet, or all but the one that makes it VALID. Beside a confirmed image in
+ * another slot such a record is a trial; its image has never run.
+ */
 bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata)
 {
 	if (otadata->active < 0 || fotaOtadataSlot(otadata, otadata->active) != otadata->running)
 		return false;
-	uint32_t state = otadata->entry[otadata->active].ota_state;
-	return ESP_OTA_IMG_VALID != state && ESP_OTA_IMG_UNDEFINED != state;
+	switch (otadata->entry[otadata->active].ota_state) {
+		case ESP_OTA_IMG_UNDEFINED:
+			return hasWayBack(otadata);
+		case ESP_OTA_IMG_VALID:
+			return hasWayBack(otadata) && !isProven(otadata);
+		default:
+			return true;
+	}
 }
 
 static bool isBlank(const esp_ota_select_entry_t *entry)
@@ -136,6 +167,7 @@ static esp_err_t writeRecord(FotaOtadata otadata, int index, uint32_t sequence)
 	uint32_t offset = (uint32_t)index * partition->erase_size;
 	esp_ota_select_entry_t entry;
 	memset(&entry, 0xFF, sizeof(entry));
+	memset(entry.seq_label + FOTA_KEPT_OFFSET, 0, FOTA_KEPT_BYTES);
 	entry.ota_seq = sequence;
 	entry.ota_state = ESP_OTA_IMG_VALID;
 	entry.crc = bootloader_common_ota_select_crc(&entry);
@@ -147,7 +179,10 @@ static esp_err_t writeRecord(FotaOtadata otadata, int index, uint32_t sequence)
 	return err;
 }
 
-/* A record of the running slot that can stay as it is; -1 if there is none. */
+/*
+ * A record of the running slot that can stay as it is; -1 if there is none. One without a
+ * state cannot: beside it, a torn one without a state would not be known as torn.
+ */
 static int findKeeper(const FotaOtadataRecord *otadata)
 {
 	int keeper = -1;
@@ -155,7 +190,7 @@ static int findKeeper(const FotaOtadataRecord *otadata)
 		const esp_ota_select_entry_t *entry = &otadata->entry[i];
 		if (fotaOtadataSlot(otadata, i) != otadata->running || entry->ota_seq > FOTA_SEQUENCE_MAX)
 			continue;
-		if (ESP_OTA_IMG_VALID != entry->ota_state && ESP_OTA_IMG_UNDEFINED != entry->ota_state)
+		if (ESP_OTA_IMG_VALID != entry->ota_state)
 			continue;
 		if (keeper < 0 || entry->ota_seq > otadata->entry[keeper].ota_seq)
 			keeper = i;

@@ -20,6 +20,10 @@
 #define FOTA_SLOT_FACTORY (-1)
 #define FOTA_SLOT_NONE (-2)
 
+/* In seq_label: zeros mark a record that was written for an image that ran already. See fota-trial.h. */
+#define FOTA_KEPT_OFFSET 8
+#define FOTA_KEPT_BYTES 4
+
 struct FotaOtadataRecord {
 	const esp_partition_t	*partition;
 	esp_ota_select_entry_t	entry[2];
@@ -44,12 +48,13 @@ int fotaOtadataIndex(const FotaOtadataRecord *otadata, int slot);
 /*
  * The record that the bootloader follows is the running slot's, and undecided: NEW,
  * PENDING_VERIFY, or a state that nobody writes. The bootloader erases the record to change
- * its state; a cut in there can leave that, and it would boot the image without limit.
+ * its state; a cut in there can leave that, and it would boot the image without limit. Also
+ * one that looks confirmed because it was cut off while it was written.
  */
 bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata);
 
 /*
- * Afterwards the running slot's record (VALID or UNDEFINED) is the only one, or, when
+ * Afterwards the running slot's record, VALID, is the only one, or, when
  * factory runs, there is none. Writes nothing where that holds. Every cut within leaves
  * records under which the running image starts again.
  */

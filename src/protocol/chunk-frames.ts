@@ -11,9 +11,11 @@ export const CHUNK_MAC_PREFIX_BYTES = 8;
 
 /** Writes the MAC prefix into the first 8 bytes of `into`. Number and length in it: a chunk cannot be moved or cut. */
 export function chunkMacPrefix(chunkNumber: number, lengthBytes: number, into: Uint8Array): void {
-	const view = new DataView(into.buffer, into.byteOffset, CHUNK_MAC_PREFIX_BYTES);
-	view.setUint32(0, chunkNumber);
-	view.setUint32(4, lengthBytes);
+	// Byte by byte: a DataView would be garbage for each chunk on the device.
+	for (let i = 0; i < 4; i++) {
+		into[i] = (chunkNumber >>> (24 - 8 * i)) & 0xff;
+		into[4 + i] = (lengthBytes >>> (24 - 8 * i)) & 0xff;
+	}
 }
 
 /** One frame as bytes; `mac` is the caller's. */
@@ -78,9 +80,10 @@ export class ChunkFrameDecoder {
 		);
 	}
 
-	/** True between frames: nothing of the expected one has arrived. */
-	get isEmpty(): boolean {
-		return this.#headCount === 0;
+	/** Bytes that are missing of the expected frame; at least 1. */
+	get wantedBytes(): number {
+		const dataEnd = this.#expectedBytes + MAC_BYTES;
+		return Math.max(1, FRAME_HEAD_BYTES - this.#headCount + dataEnd - this.#filled);
 	}
 
 	get dataBytes(): number {

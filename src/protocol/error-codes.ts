@@ -33,13 +33,13 @@ export const ERROR_CODES = {
 	"chip-mismatch":
 		"Device and server: the release or the image is for another chip. Nothing is activated. Operator: build for the device's chip.",
 	"version-not-newer":
-		"Device and server: the version is not above the running one (semantic version order). Nothing is erased. Operator: raise the version.",
+		"Device: the version is not above the running one (semantic version order). Nothing is erased. Operator: raise the version.",
 	"version-too-old":
 		"Device: the running version is below the release's min_current_version. Nothing is erased. Operator: publish a release in between.",
 	"security-downgrade":
 		"Device: the release's security_version is below the one this device has reached. Security event; nothing is erased. Operator: build with the current security_version.",
 	"image-too-large":
-		"Device and server: the image does not fit the slot or the limit. Nothing is erased. Operator: make the image smaller or the slots larger (by cable).",
+		"Device: the image does not fit the slot. Nothing is erased. Operator: make the image smaller or the slots larger (by cable).",
 	"release-known-bad":
 		"Device: this release was rolled back here before. Not installed until the operator signs a newer statement for it. Operator: fix it, or sign it anew.",
 	"release-unknown":
@@ -63,7 +63,7 @@ export const ERROR_CODES = {
 	"activate-failed":
 		"Device: the boot partition could not be set. The old firmware runs on; tried again at a later poll.",
 	"device-failed":
-		"Device: a fault in the update code itself that none of the other codes describes. The update is given up for now and tried at a later poll with back-off. Operator: send the serial log to the developers.",
+		"Device: a fault in the update code itself that none of the other codes describes. The update is given up for now and tried at a later poll. Operator: send the serial log to the developers.",
 	// Trial and rollback
 	"boot-crashed":
 		"Device: the new firmware crashed, was reset by a watchdog, or restarted before it was confirmed, on all its trial boots. Rolled back, the release is remembered as bad. Operator: fix the release.",
@@ -83,7 +83,6 @@ export const ERROR_CODES = {
 		"Server: this version exists already for this device type with other content. Nothing is changed. Operator: raise the version.",
 	"device-unknown": "Server: no such device. Operator: provision it first.",
 	"not-found": "Server: no such resource.",
-	"too-many-requests": "Server: too many at once. Tried again after Retry-After.",
 	"server-failed":
 		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
 	"server-unavailable": "Server: stopping, or its storage is out of reach. Tried again with back-off.",

@@ -4,7 +4,8 @@
 // | storage                | boot records                              | meaning                                   |
 // |------------------------|-------------------------------------------|-------------------------------------------|
 // | rollback noted         | the firmware to be left runs               | power failed in between: carry it out     |
-// | rollback noted         | another runs                               | rolled back, for the noted reason         |
+// | rollback noted         | another runs, not on trial                 | rolled back, for the noted reason         |
+// | rollback noted         | another is on trial                        | an old note: trial                        |
 // | –                      | on trial, more boots than it is given      | roll back: the bootloader does not        |
 // | –                      | on trial                                   | trial                                     |
 // | activated              | its slot and version run, not on trial     | confirmed, power failed before the record |
@@ -55,23 +56,27 @@ export function judgeBoot(facts: BootFacts): Situation {
 	const job = persistent.job?.phase === "activated" ? persistent.job : undefined;
 	const isTarget = job !== undefined && job.slot === running.label && job.release.version === version;
 	const trial = facts.isOnTrial ? { version, release: isTarget ? job.release : undefined } : undefined;
-	if (persistent.rollback) return judgeRollback(persistent.rollback, facts, trial);
+	const note = persistent.rollback;
+	const isToBeLeft = note?.slot === running.label && note.version === version;
+	if (note && isToBeLeft) return judgeRollback(note, trial);
 	if (trial) {
 		if (running.trialBoots <= facts.trialBootsMax) return { kind: "trial", trial };
 		return { kind: "roll-back", left: crashed(trial, running), trial };
 	}
+	if (note) return { kind: "rolled-back", left: leftBy(note) };
 	if (job === undefined) return { kind: "idle" };
 	if (isTarget) return { kind: "completed", release: job.release };
 	return judgeSpare(job, facts);
 }
 
-function judgeRollback(note: RollbackNote, facts: BootFacts, trial: Trial | undefined): Situation {
-	const { version, hash, releasedAt, code, message, orderId, tryCount } = note;
-	const left = { version, hash, releasedAt, code, message, orderId };
-	if (note.slot !== facts.running.label || note.version !== facts.version)
-		return { kind: "rolled-back", left };
-	const kind = tryCount < ROLLBACK_TRIES_MAX ? "roll-back" : "rollback-exhausted";
-	return { kind, left, trial };
+function judgeRollback(note: RollbackNote, trial: Trial | undefined): Situation {
+	const kind = note.tryCount < ROLLBACK_TRIES_MAX ? "roll-back" : "rollback-exhausted";
+	return { kind, left: leftBy(note), trial };
+}
+
+function leftBy(note: RollbackNote): RolledBack {
+	const { version, hash, releasedAt, code, message, orderId } = note;
+	return { version, hash, releasedAt, code, message, orderId };
 }
 
 function judgeSpare(job: Job, facts: BootFacts): Situation {

@@ -108,6 +108,11 @@ export class Download {
 		});
 	}
 
+	/** Bytes up to the end of the frame under way. */
+	get wantedBytes(): number {
+		return this.#decoder.wantedBytes;
+	}
+
 	/** Takes bytes as they come. False when the request is to be ended; `end()` has the reason. Never throws. */
 	take(buffer: Uint8Array, offset: number, byteCount: number): boolean {
 		if (this.#error) return false;
@@ -149,11 +154,10 @@ export class Download {
 		const offset = chunk * this.offer.chunkBytes;
 		if (this.#isHeld) slots.read(offset, buffer, 0, dataBytes);
 		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes)) this.#refuse(chunk);
-		if (!this.#isHeld) {
-			// By the plan this erases nothing: the extension is complete before the data gets there.
-			while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
-			slots.write(offset, buffer, 0, dataBytes);
-		}
+		// By the plan this erases nothing: the extension is complete before the data gets there.
+		while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
+		// A held chunk too: the same bytes again change no bit, and make whole what a cut may have left weak.
+		slots.write(offset, buffer, 0, dataBytes);
 		this.#isHeld = false;
 		this.#nextChunk = chunk + 1;
 		onChunk(this.#nextChunk);

@@ -104,7 +104,9 @@ export class Installer {
 		const { hash } = download.offer.release;
 		const first = download.nextChunk;
 		const left = download.chunkCount - first;
-		const count = settings.chunksPerInterval === 0 ? left : Math.min(left, settings.chunksPerInterval);
+		const most = settings.chunksPerInterval === 0 ? left : Math.min(left, settings.chunksPerInterval);
+		// Alone: if it does not fit, what followed its frame would have come for nothing.
+		const count = download.isFirstHeld ? 1 : most;
 		calls.fetchChunks({
 			hash,
 			chunkBytes: download.offer.chunkBytes,
@@ -112,6 +114,7 @@ export class Installer {
 			count,
 			isFirstHeld: download.isFirstHeld,
 			bodyBytes: download.begin(count),
+			wantedBytes: () => download.wantedBytes,
 			onData: (buffer, offset, byteCount) => download.take(buffer, offset, byteCount),
 			onDone: this.#desk.only((error) => this.#fetched(download, error)),
 		});

@@ -9,7 +9,7 @@ import {
 } from "../protocol/release-statement.js";
 import { compareVersions } from "../protocol/version.js";
 import type { BadRelease, PersistentState, Release } from "./persistent-state.js";
-import type { Crypto, Device } from "./ports.js";
+import type { Crypto, Device, SlotInfo } from "./ports.js";
 
 /** A release to be installed, in chunks of this size. */
 export interface Offer {
@@ -21,6 +21,7 @@ export interface OfferContext {
 	readonly crypto: Pick<Crypto, "isTrusted">;
 	readonly device: Pick<Device, "deviceType" | "chip" | "version">;
 	readonly persistent: Pick<PersistentState, "securityVersion" | "badReleases">;
+	readonly running: Pick<SlotInfo, "securityVersion">;
 	readonly slotBytes: number;
 	/** Largest chunk there is a buffer for. */
 	readonly chunkBytes: number;
@@ -77,10 +78,12 @@ function checkVersions(statement: ReleaseStatement, context: OfferContext): void
 	const least = statement.minCurrentVersion;
 	if (least !== undefined && compareVersions(version, least) < 0)
 		throw refusal("version-too-old", `needs ${least} first, ${version} is running`);
-	if (statement.securityVersion < context.persistent.securityVersion)
+	// Storage may have been lost; what the running image says of itself has not (threat: downgrade after a loss of NVS).
+	const reached = Math.max(context.persistent.securityVersion, context.running.securityVersion);
+	if (statement.securityVersion < reached)
 		throw refusal(
 			"security-downgrade",
-			`security version ${statement.securityVersion}, ${context.persistent.securityVersion} was reached`,
+			`security version ${statement.securityVersion}, ${reached} was reached`,
 		);
 }
 

@@ -74,6 +74,7 @@ export class Poller {
 				crypto: ports.crypto,
 				device: ports.device,
 				persistent: ledger.state,
+				running: this.#desk.running,
 				slotBytes: ports.slots.spare().sizeBytes,
 				chunkBytes: settings.chunkBytes,
 				hasBootloaderRollback: ports.slots.hasBootloaderRollback(),

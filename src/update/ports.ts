@@ -46,6 +46,8 @@ export interface SlotInfo {
 	readonly state: SlotState;
 	/** Version of the image that begins there, if one does; says nothing about the rest of it. */
 	readonly version: string | undefined;
+	/** secure_version of the image that begins there; 0 when none does. */
+	readonly securityVersion: number;
 	/** Trial boots recorded for this slot. */
 	readonly trialBoots: number;
 }
@@ -66,7 +68,10 @@ export interface Slots {
 	prepare(): void;
 	/** Erases whole sectors of the spare slot. After a reset: perhaps partly. */
 	erase(offsetBytes: number, lengthBytes: number): void;
-	/** Programs erased flash of the spare slot. After a reset: a prefix, perhaps one torn byte. */
+	/**
+	 * Programs erased flash of the spare slot, or the same bytes once more. After a reset: any part of the bits that were
+	 * to be cleared.
+	 */
 	write(offsetBytes: number, buffer: Uint8Array, bufferOffset: number, byteCount: number): void;
 	read(offsetBytes: number, buffer: Uint8Array, bufferOffset: number, byteCount: number): void;
 	/** True if all bytes of the range of the spare slot are erased in the flash itself. */
@@ -113,6 +118,8 @@ export interface ChunkRequest {
 	readonly isFirstHeld: boolean;
 	/** Exact length of the body in bytes (chunk-frames.ts framesLength). */
 	readonly bodyBytes: number;
+	/** Most bytes to hand over next, at least 1: no more than the rest of a chunk is taken into RAM before it is written. */
+	readonly wantedBytes: () => number;
 	/** Pieces as they come, valid only during the call; false ends the request with `chunk-malformed`. Must not throw. */
 	readonly onData: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;
 	/** Once, last, not from inside fetchChunks(). */
