@@ -144,9 +144,6 @@ function findRaised(): Set<ErrorCode> {
 
 const provocations = findProvocations();
 const raised = findRaised();
-if (process.env.SHOW)
-	for (const [c, f] of provocations)
-		console.log(c, raised.has(c), [...f].map((x) => x.replace("host-tests/", "")).join(" "));
 
 describe("every error code", () => {
 	test.each(CODES)("%s is provoked by a test", (code) => {

@@ -8,6 +8,7 @@ import { World } from "./power-cut/world.js";
 
 interface Options {
 	readonly cuts?: number;
+	readonly pairs?: number;
 	readonly seed: number;
 	readonly replay?: string;
 	readonly json?: boolean;
@@ -26,9 +27,10 @@ const options = new Command("power-cut")
 	.description("Cut the power of simulated devices at every flash operation and see that each comes back.")
 	.option(
 		"--cuts <n>",
-		"how many power cuts; every single one first, pairs after (default: all singles, 300 pairs)",
+		"how many power cuts: within each operation first, then behind, before, and in pairs (default: all)",
 		wholeNumber,
 	)
+	.option("--pairs <n>", "runs with two cuts in a row (default: 300, or what --cuts leaves)", wholeNumber)
 	.option("--seed <s>", "for the torn bytes and the pairs", wholeNumber, 1)
 	.option("--replay <id>", "one run by its id, with its serial log, e.g. update:37.half")
 	.option("--json", "figures as JSON on standard output")
@@ -50,7 +52,7 @@ async function main(): Promise<number> {
 	try {
 		const baselines = await measureBaselines(world);
 		for (const { path, operationCount } of baselines)
-			say(`${path}: ${operationCount} flash operations uncut`);
+			say(`${path}: ${operationCount} flash operations to cut`);
 		const runs = planRuns(baselines);
 		const totals: Totals = { cuts: 0, bricks: 0, stuck: 0, refetchedChunksMax: 0, faults: [] };
 		let doneCount = 0;
@@ -72,13 +74,19 @@ async function main(): Promise<number> {
 function planRuns(lengths: Parameters<typeof everySingleCut>[0]): CutRun[] {
 	if (options.replay !== undefined) return [parseCutRun(options.replay)];
 	const singles = everySingleCut(lengths);
-	const { cuts } = options;
-	if (cuts === undefined) return [...singles, ...randomPairs({ lengths, count: 300, seed: options.seed })];
-	if (cuts <= singles.length) return spread(singles, cuts);
-	return [
-		...singles,
-		...randomPairs({ lengths, count: Math.ceil((cuts - singles.length) / 2), seed: options.seed }),
-	];
+	const { cuts = singles.length, seed } = options;
+	const beyond = Math.max(0, Math.ceil((cuts - singles.length) / 2));
+	const { pairs = options.cuts === undefined ? 300 : beyond } = options;
+	return [...mostTelling(singles, cuts), ...randomPairs({ lengths, count: pairs, seed })];
+}
+
+/** Within an operation is where most is found; before one is all but the same as behind the one before. */
+function mostTelling(singles: readonly CutRun[], count: number): CutRun[] {
+	const ofMoment = (moment: string) => singles.filter(({ cuts }) => cuts[0]?.moment === moment);
+	const chosen: CutRun[] = [];
+	for (const runs of [ofMoment("half"), ofMoment("after"), ofMoment("before")])
+		chosen.push(...spread(runs, Math.min(runs.length, count - chosen.length)));
+	return chosen;
 }
 
 /** `count` of them, evenly over all. */

@@ -147,6 +147,24 @@ describe("nonces", () => {
 		expect(boot(storage).next()).toBe(3 * NONCE_BLOCK_COUNT + 1);
 	});
 
+	it("are not used twice over restarts where storage can be read and not written", () => {
+		const storage = new MemoryTexts();
+		boot(storage).next();
+		storage.isWritable = false;
+		const used = new Set<number>();
+		let seed = 1;
+		const below = (bound: number) => {
+			seed = (seed * 48_271) % 0x7fff_ffff;
+			return Math.floor((seed / 0x7fff_ffff) * bound);
+		};
+		for (let life = 0; life < 20; life++) {
+			const nonces = boot(storage, undefined, below);
+			for (let i = 0; i < 600; i++) used.add(nonces.next());
+		}
+		expect(used.size).toBe(20 * 600);
+		expect(Math.max(...used)).toBeLessThan(NONCE_TAKEN_MAX);
+	});
+
 	it("begin anew when storage cannot be read", () => {
 		const storage = new MemoryTexts();
 		const log = new RecordingLog();

@@ -94,6 +94,18 @@ describe("requests of two lines", () => {
 		expect(reports.only).toEqual({ isRollbackPending: false });
 	});
 
+	it("do not wait longer than five seconds for one that gets no answer", () => {
+		const rig = rigWith();
+		askBoth(rig);
+		rig.timer.advance(4999);
+		expect(pendingCount(rig)).toBe(1);
+		rig.timer.advance(1);
+		expect(pendingCount(rig)).toBe(2);
+		rig.run();
+		expect(rig.server.nonces).toEqual([1, 2]);
+		expect(rig.timer.pendingCount).toBe(0);
+	});
+
 	it("go on after one that could not be signed", () => {
 		const rig = rigWith();
 		rig.isSigningBroken = true;

@@ -1,8 +1,9 @@
 // State and nonces over key-value storage: the contract, and faults of the storage beneath.
 
 import { describe, expect, it } from "vitest";
-import { STATE_MAX_CHARS, TextStateStore } from "../../src/adapters/state-store.js";
+import { TextStateStore } from "../../src/adapters/state-store.js";
 import { type KeyValueModule, KeyValueTexts } from "../../src/adapters/text-storage.js";
+import { STATE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { describeContract } from "../contracts/on-node.js";
 import { stateStoreContract } from "../contracts/state-store.js";
 import { MemoryTexts } from "../fakes/memory-texts.js";
@@ -36,7 +37,7 @@ const storeOn = (module: FakeKeyValue, log = new RecordingLog()) =>
 
 describeContract("TextStateStore over fake key-value storage", stateStoreContract, () => {
 	const module = new FakeKeyValue();
-	const open = () => ({ store: storeOn(module), maxChars: STATE_MAX_CHARS });
+	const open = () => ({ store: storeOn(module), maxChars: STATE_MAX_BYTES });
 	return { subject: open(), restart: open };
 });
 
@@ -86,6 +87,6 @@ describe("key-value storage", () => {
 describeContract("TextStateStore over the texts in memory of other tests", stateStoreContract, () => {
 	const storage = new MemoryTexts();
 	const store = () => new TextStateStore({ storage, log: new RecordingLog() });
-	const open = () => ({ store: store(), maxChars: STATE_MAX_CHARS });
+	const open = () => ({ store: store(), maxChars: STATE_MAX_BYTES });
 	return { subject: open(), restart: open };
 });

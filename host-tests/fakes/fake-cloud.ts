@@ -41,10 +41,16 @@ export class FakeServer {
 	pieceBytes = 1400;
 }
 
+/** One call, from its begin to its end. */
+interface Talk<T> {
+	readonly isOver: () => boolean;
+	readonly finish: (outcome: Outcome<T>) => void;
+}
+
 export class FakeCloud implements Cloud {
 	readonly #server: FakeServer;
 	readonly #timer: Timer;
-	/** Ends of what is under way. */
+	/** Ends of what is under way; the caller is told later. */
 	readonly #open = new Set<() => void>();
 	/** Sockets are open: from the first call until disconnect(). */
 	isConnected = false;
@@ -76,12 +82,12 @@ export class FakeCloud implements Cloud {
 
 	fetchChunks(request: ChunkRequest): void {
 		const outcome: (o: Outcome<undefined>) => void = (o) => request.onDone(o.error);
-		const finish = this.#begin("chunks", outcome);
+		const talk = this.#begin("chunks", outcome);
 		const code = this.#server.fault("chunks");
 		if (request.isFirstHeld) this.#server.heldChunks.push(request.first);
 		this.#later(this.#server.latencyMs, () => {
-			if (code) finish({ error: new FotaError(code, "scripted") });
-			else this.#sendChunk(request, request.first, finish);
+			if (code) talk.finish({ error: new FotaError(code, "scripted") });
+			else this.#sendChunk(request, request.first, talk);
 		});
 	}
 
@@ -90,7 +96,8 @@ export class FakeCloud implements Cloud {
 		for (const end of [...this.#open]) end();
 	}
 
-	#sendChunk(request: ChunkRequest, chunk: number, finish: (o: Outcome<undefined>) => void): void {
+	#sendChunk(request: ChunkRequest, chunk: number, talk: Talk<undefined>): void {
+		const { finish } = talk;
 		const { release, tamper, sentChunks } = this.#server;
 		if (release === undefined || release.statement.hash !== request.hash) {
 			finish({ error: new FotaError("release-unknown", "no such release") });
@@ -109,50 +116,60 @@ export class FakeCloud implements Cloud {
 			finish({ error: new FotaError("network-timeout", "scripted silence") });
 			return;
 		}
-		this.#sendPiece(request, frame, 0, (isTaken) => {
+		this.#sendPiece({ request, frame, talk }, 0, (isTaken) => {
 			if (!isTaken) {
 				finish({ error: new FotaError("chunk-malformed", "ended by the device") });
 				return;
 			}
 			if (!isHeld) sentChunks.set(chunk, (sentChunks.get(chunk) ?? 0) + 1);
-			this.#sendChunk(request, chunk + 1, finish);
+			this.#sendChunk(request, chunk + 1, talk);
 		});
 	}
 
-	#sendPiece(request: ChunkRequest, frame: Uint8Array, at: number, next: (isTaken: boolean) => void): void {
+	#sendPiece(sending: Sending, at: number, next: (isTaken: boolean) => void): void {
+		const { request, frame, talk } = sending;
 		const { pieceBytes, pieceMs } = this.#server;
-		const count = Math.min(pieceBytes, frame.length - at);
+		if (talk.isOver()) return;
+		const count = Math.min(pieceBytes, frame.length - at, Math.max(1, request.wantedBytes()));
 		if (!request.onData(frame, at, count)) next(false);
 		else if (at + count >= frame.length) next(true);
-		else this.#later(pieceMs, () => this.#sendPiece(request, frame, at + count, next));
+		else this.#later(pieceMs, () => this.#sendPiece(sending, at + count, next));
 	}
 
 	#answer<T>(kind: RequestKind, done: (outcome: Outcome<T>) => void, value: () => T): void {
-		const finish = this.#begin(kind, done);
+		const { finish } = this.#begin(kind, done);
 		this.#later(this.#server.latencyMs, () => {
 			const code = this.#server.fault(kind);
 			finish(code ? { error: new FotaError(code, "scripted") } : { value: value() });
 		});
 	}
 
-	#begin<T>(kind: RequestKind, done: (outcome: Outcome<T>) => void): (outcome: Outcome<T>) => void {
+	#begin<T>(kind: RequestKind, done: (outcome: Outcome<T>) => void): Talk<T> {
 		this.#server.requests.push(kind);
 		this.isConnected = true;
 		let isOver = false;
-		const end = () => finish({ error: new FotaError("network-unavailable", "disconnected") });
-		const finish = (outcome: Outcome<T>) => {
+		const tell = (outcome: Outcome<T>, how: (work: () => void) => void) => {
 			if (isOver) return;
 			isOver = true;
 			this.#open.delete(end);
-			done(outcome);
+			how(() => done(outcome));
 		};
+		const error = new FotaError("network-unavailable", "disconnected");
+		const end = () => tell({ error }, (work) => this.#later(0, work));
 		this.#open.add(end);
-		return finish;
+		return { isOver: () => isOver, finish: (outcome) => tell(outcome, (work) => work()) };
 	}
 
 	#later(delayMs: number, work: () => void): void {
 		this.#timer.set(work, delayMs);
 	}
+}
+
+/** A frame on its way. */
+interface Sending {
+	readonly request: ChunkRequest;
+	readonly frame: Uint8Array;
+	readonly talk: Talk<undefined>;
 }
 
 /** The frame of a chunk that the device holds: length and MAC. */

@@ -1,7 +1,8 @@
 // The state of a fake device: outlives its starts, is cut off and refused by its supply, and takes no more than the real
 // one does.
-import { STATE_MAX_CHARS } from "../../src/adapters/state-store.js";
+
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { STATE_MAX_BYTES } from "../../src/protocol/limits.js";
 import type { StateStore } from "../../src/update/ports.js";
 import type { Power } from "./power.js";
 
@@ -18,7 +19,7 @@ export class PoweredStore implements StateStore {
 	}
 
 	write(text: string): void {
-		if (text.length > STATE_MAX_CHARS) throw new FotaError("storage-failed", "state is too long");
+		if (text.length > STATE_MAX_BYTES) throw new FotaError("storage-failed", "state is too long");
 		const isDone = this.#power.operate("store", (isWhole) => {
 			if (isWhole) this.text = text;
 		});

@@ -1,6 +1,9 @@
 // The contracts of the ports, kept by the adapters that ship: on XS, over the natives, in the simulator.
 import { createHmac, generateKeyPairSync, hkdfSync, sign } from "node:crypto";
+import { expect } from "vitest";
+import { STATE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { CONTRACT_CHUNK, CONTRACT_CHUNK_NUMBERS, cryptoContract } from "../contracts/crypto.js";
+import { logContract } from "../contracts/log.js";
 import { randomContract } from "../contracts/random.js";
 import { slotsContract } from "../contracts/slots.js";
 import { stateStoreContract } from "../contracts/state-store.js";
@@ -13,7 +16,7 @@ describeOnXs("FlashSlots over the flash of the simulator", {
 	name: "slotsContract",
 	imports: ["src/adapters/slots", "src/native/fota-crypto"],
 	// The image to install is the running one with another version: patched, its checksum and its hash made anew.
-	open: `
+	open: () => `
 		import { FlashSlots } from "src/adapters/slots";
 		import { Sha256 } from "src/native/fota-crypto";
 		function image(flash) {
@@ -40,14 +43,14 @@ describeOnXs("TextStateStore over the storage of the simulator", {
 	module: "state-store",
 	name: "stateStoreContract",
 	imports: ["src/adapters/state-store", "src/adapters/text-storage"],
-	open: `
+	open: () => `
 		import module from "embedded:storage/key-value";
-		import { STATE_MAX_CHARS, TextStateStore } from "src/adapters/state-store";
+		import { TextStateStore } from "src/adapters/state-store";
 		import { KeyValueTexts } from "src/adapters/text-storage";
 		function open() {
 			const storage = new KeyValueTexts({ module, path: "fota" });
 			const log = { write: (level, text) => { throw new Error(text); } };
-			return { store: new TextStateStore({ storage, log }), maxChars: STATE_MAX_CHARS };
+			return { store: new TextStateStore({ storage, log }), maxChars: ${STATE_MAX_BYTES} };
 		}`,
 });
 
@@ -56,7 +59,7 @@ describeOnXs("GuardedTimer and SystemClock over the timer of the simulator", {
 	module: "time",
 	name: "timeContract",
 	imports: ["src/adapters/timer", "src/adapters/clock", "src/native/fota-system"],
-	open: `
+	open: () => `
 		import Timer from "timer";
 		import { SystemClock } from "src/adapters/clock";
 		import { GuardedTimer } from "src/adapters/timer";
@@ -78,10 +81,38 @@ describeOnXs("CryptoRandom over the generator of the simulator", {
 	module: "random",
 	name: "randomContract",
 	imports: ["src/adapters/random", "src/native/fota-crypto"],
-	open: `
+	open: () => `
 		import { CryptoRandom } from "src/adapters/random";
 		import { FotaCrypto } from "src/native/fota-crypto";
 		function open() { return { random: new CryptoRandom(new FotaCrypto()) }; }`,
+});
+
+describeOnXs("SerialLog over the serial port of the simulator", {
+	contract: logContract,
+	module: "log",
+	name: "logContract",
+	imports: ["src/adapters/serial-log", "src/adapters/clock", "src/native/fota-system"],
+	open: () => `
+		import { SystemClock } from "src/adapters/clock";
+		import { LOG_TEXT_MAX_CHARS, SerialLog } from "src/adapters/serial-log";
+		import { FotaSystem } from "src/native/fota-system";
+		function open() {
+			const system = new FotaSystem();
+			let port = "";
+			const print = (text) => { system.print(text); port += text + "\\n"; };
+			return {
+				log: new SerialLog({ system: { print }, clock: new SystemClock(system) }),
+				lines: () => port.split("\\n").slice(0, -1),
+				textMaxChars: LOG_TEXT_MAX_CHARS,
+			};
+		}`,
+	// What came out of the port, beside what was given to it: a line of the log, of the chip, or the result.
+	checkSerial: (serial) => {
+		const lines = serial.split("\n").slice(0, -1);
+		const logged = lines.filter((line) => !/^(\[(rom|boot|cpu)\]|\| )/.test(line));
+		expect(logged.length).toBeGreaterThan(0);
+		expect(logged.filter((line) => !/^[IWE] \([0-9]+\) fota: /.test(line))).toEqual([]);
+	},
 });
 
 const DEVICE_KEY = Buffer.alloc(32, 9);
@@ -124,7 +155,7 @@ describeOnXs("NativeCryptoPort over PSA", {
 		"src/protocol/encoding",
 		"src/protocol/release-statement",
 	],
-	open: `
+	open: () => `
 		import { NativeCryptoPort } from "src/adapters/crypto";
 		import { FotaCrypto, HmacSha256, Sha256 } from "src/native/fota-crypto";
 		import { utf8Encode, hexDecode } from "src/protocol/encoding";

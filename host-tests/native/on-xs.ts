@@ -1,5 +1,5 @@
 // Runs a contract on XS in the simulator: one device, every case on a fresh flash, every step after a real restart. Called
-// by contracts.test.ts. It must not know what the cases do.
+// by contracts.test.ts and cloud-contract.test.ts. It must not know what the cases do.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Contract } from "../contracts/contract.js";
 import { ModuleDevice, makeFlash, PARTITIONS } from "./xs-device.js";
@@ -12,19 +12,25 @@ export interface XsContract {
 	readonly name: string;
 	/** Modules that `open` imports: paths from the project's root, without extension. */
 	readonly imports: readonly string[];
-	/** JavaScript: imports, and `function open()`, which returns the subject of the contract. */
-	readonly open: string;
+	/** JavaScript: imports, and `function open()`, which returns the subject of the contract. Taken before the first case. */
+	readonly open: () => string;
+	/** Further options of the simulator. */
+	readonly simulatorOptions?: readonly string[];
+	/** Looks at the serial line of each case, whole; throws for what must not be there. */
+	readonly checkSerial?: (serial: string) => void;
 }
 
 /** Which case runs is the first byte of a data partition; each step begun clears one byte behind it. */
 const MARKS = "fota_id";
+/** How a result begins on the serial line. */
+const RESULT = "| ";
 const FLASH_MODULE = "src/native/fota-flash";
 
 function sourceOf({ module, name, open }: XsContract): string {
 	return `
 		import { FotaFlash } from "${FLASH_MODULE}";
 		import { ${name} as contract } from "host-tests/contracts/${module}";
-		${open}
+		${open()}
 		export default async function (print, system) {
 			const flash = new FotaFlash();
 			const marks = new Uint8Array(16);
@@ -54,8 +60,9 @@ export function describeOnXs(title: string, options: XsContract): void {
 				const flash = makeFlash({ ota_0: device.image });
 				flash[offsetOf(MARKS)] = index;
 				device.flash = flash;
-				const { lines, serial } = await device.run();
+				const { lines, serial } = await device.run("--until", RESULT, ...(options.simulatorOptions ?? []));
 				expect(lines, serial).toEqual(["passed"]);
+				options.checkSerial?.(serial);
 			},
 		);
 	});

@@ -101,7 +101,7 @@ describe("a confirmed device", () => {
 		`);
 		const flash = makeFlash({ ota_0: device.image, ota_1: device.image });
 		putRecords(flash, [
-			makeRecord({ sequence: 3, state: STATE.valid, boots: 1 }),
+			makeRecord({ sequence: 3, state: STATE.valid, isKept: true }),
 			makeRecord({ sequence: 2, state: STATE.valid }),
 		]);
 		device.flash = flash;

@@ -36,9 +36,10 @@ async function powerCut(
 }
 
 test(
-	"a device survives a power cut before, within and after every flash operation, and twice in a row",
+	"a device survives a power cut within every flash operation, between them, and twice in a row",
 	async () => {
-		const { code, summary, said } = await powerCut();
+		// Within every operation, behind nearly half of them; npm run power-cut does all.
+		const { code, summary, said } = await powerCut("--cuts", "1000", "--pairs", "100");
 		expect(summary.bricks, said).toBe(0);
 		expect(summary.stuck, said).toBe(0);
 		expect(summary.refetchedChunksMax, said).toBeLessThanOrEqual(1);

@@ -49,7 +49,10 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		await rig.publish("1.1.0");
 		const result = await device.run({ until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
 		expect(result.stats).toMatchObject(ENDS_WELL);
-		expect(result.log).toContain("network-timeout");
+		expect(result.log).toMatch(/network-timeout: [a-z-]+$/m);
+		expect(result.log).toMatch(/network-timeout: .*\(at chunk /);
+		await rig.waitForEvent(device, { code: "network-timeout" });
+		await rig.waitForEvent(device, { code: "network-timeout", target: "1.1.0" });
 		expect(halved.size).toBe(2);
 	});
 
@@ -86,6 +89,7 @@ describe("a device whose", { timeout: 300_000 }, () => {
 			await running.waitForLine(`http-status: status ${status}`, { from, timeoutMs: 60_000 });
 		isBad = false;
 		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		await rig.waitForEvent(device, { code: "http-status", version: "1.0.0" });
 		expect((await running.stop()).stats?.boots).toBe(2);
 	});
 });

@@ -12,7 +12,8 @@ describe("an operator's rollback order", { timeout: 240_000 }, () => {
 		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 60_000 });
 		const orderId = await rig.client.orderRollback(device.identity.deviceId, "too slow");
 		await running.waitForLine("update 1.1.0 rolled back: rollback-requested", { timeoutMs: 60_000 });
-		const done = { type: "rollback_triggered", code: "rollback-requested", version: "1.0.0" };
+		await rig.waitForEvent(device, { type: "rollback_triggered", code: "rollback-requested" });
+		const done = { type: "boot_status", code: "rollback-requested", version: "1.0.0" };
 		const { details } = await rig.waitForEvent(device, done);
 		expect(details).toMatchObject({ slot: "ota_0", target_version: "1.1.0", rollback_order_id: orderId });
 		await rig.waitForEvent(device, { log: "security", type: "rollback_triggered" });

@@ -90,19 +90,20 @@ const rows: readonly Row[] = [
 		counted: [1, 0],
 	},
 	{
-		title: "a confirmed record that counted a start is no trial",
+		title: "a record that looks confirmed, counted a start and has no mark is a trial",
 		records: [OLD, { sequence: 2, state: valid, boots: 1 }],
-		boots: "ota_1",
-		states: [valid, valid],
+		boots: "ota_1 on trial",
+		states: [valid, STATE.new],
+		counted: [1, 1],
 	},
 	{
-		title: "a record written for an image that ran already is no trial",
+		title: "a confirmed record with its mark is no trial",
 		records: [OLD, { sequence: 2, state: valid, isKept: true }],
 		boots: "ota_1",
 		states: [valid, valid],
 	},
 	{
-		title: "a confirmed record without a count, alone, is no trial",
+		title: "a confirmed record without a mark, alone, is no trial",
 		records: [undefined, { sequence: 2, state: valid }],
 		boots: "ota_1",
 		states: [undefined, valid],
@@ -230,7 +231,7 @@ const rows: readonly Row[] = [
 	{
 		title: "the higher sequence number counts, whichever sector it is in",
 		records: [
-			{ sequence: 4, state: valid, boots: 1 },
+			{ sequence: 4, state: valid, isKept: true },
 			{ sequence: 3, state: valid },
 		],
 		boots: "ota_1",
@@ -254,6 +255,30 @@ const rows: readonly Row[] = [
 		partitions: WITH_FACTORY,
 		boots: "factory",
 		states: [aborted, invalid],
+	},
+	{
+		title: "with factory, a lone record that looks confirmed is a trial",
+		records: [undefined, { sequence: 2, state: valid }],
+		images: { factory: good, ota_0: good, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "ota_1 on trial",
+		states: [undefined, STATE.new],
+	},
+	{
+		title: "with factory, a lone record without a state is a trial",
+		records: [undefined, { sequence: 2, state: STATE.undefined }],
+		images: { factory: good, ota_0: good, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "ota_1 on trial",
+		states: [undefined, STATE.new],
+	},
+	{
+		title: "with factory, a lone confirmed record with its mark is no trial",
+		records: [undefined, { sequence: 2, state: valid, isKept: true }],
+		images: { factory: good, ota_0: good, ota_1: good },
+		partitions: WITH_FACTORY,
+		boots: "ota_1",
+		states: [undefined, valid],
 	},
 	{
 		title: "with factory and a damaged chosen slot: downwards to factory, not to the good slot above",
@@ -280,6 +305,19 @@ describe("the bootloader, given", () => {
 		expect(found.map((record) => record?.state)).toEqual(row.states);
 		if (row.counted) expect([found[1]?.boots, found[1]?.powerBoots]).toEqual(row.counted);
 	});
+
+	test.each([0, 1, 2])(
+		"NEW with any one bit missing or risen, after %s starts, is never taken for confirmed",
+		async (boots) => {
+			for (let bit = 0; bit < 32; bit++) {
+				const flash = makeFlash({ ota_0: good, ota_1: good });
+				putRecords(flash, [makeRecord(OLD), makeRecord({ sequence: 2, state: 2 ** bit, boots })]);
+				device.flash = flash;
+				const { lines } = await device.run();
+				expect(["ota_0", "ota_1 on trial"], `bit ${bit}: ${lines}`).toContain(lines[0]);
+			}
+		},
+	);
 
 	test("a partition table whose MD5 is wrong boots nothing", async () => {
 		const flash = makeFlash({ ota_0: good });

@@ -103,6 +103,8 @@ export interface EventQuery {
 	readonly code?: string;
 	/** Version that was running. */
 	readonly version?: string;
+	/** Version it is about. */
+	readonly target?: string;
 	readonly timeoutMs?: number;
 }
 
@@ -190,7 +192,8 @@ export class Rig {
 				({ type, details }) =>
 					(wanted.type === undefined || type === wanted.type) &&
 					(wanted.code === undefined || details.error_code === wanted.code) &&
-					(wanted.version === undefined || details.version === wanted.version),
+					(wanted.version === undefined || details.version === wanted.version) &&
+					(wanted.target === undefined || details.target_version === wanted.target),
 			);
 			if (found) return found;
 			if (Date.now() > end) {

@@ -1,5 +1,8 @@
 // Updates that are disturbed: resets, tampered and broken downloads, a server that is away, storage that is full.
 import { describe, expect, it } from "vitest";
+import type { ErrorCode } from "../../src/protocol/error-codes.js";
+import type { FakeServer } from "../fakes/fake-cloud.js";
+import type { FakeDevice } from "../fakes/fake-device.js";
 import { HOUR_MS, lines, MINUTE_MS, offering } from "./offering.js";
 
 describe("an update that is disturbed", () => {
@@ -69,6 +72,58 @@ describe("an update that is disturbed", () => {
 		}
 	});
 
+	it.each<[string, ErrorCode, (server: FakeServer) => void]>([
+		[
+			"a frame of a wrong length",
+			"chunk-malformed",
+			(server) => {
+				server.tamper = (chunk, frame) => (chunk === 4 ? frame.slice().fill(1, 0, 4) : frame);
+			},
+		],
+		[
+			"silence",
+			"network-timeout",
+			(server) => {
+				server.tamper = (chunk, frame) => (chunk === 4 ? undefined : frame);
+			},
+		],
+		["a status that is none", "http-status", failing("http-status")],
+		["what is no HTTP", "http-malformed", failing("http-malformed")],
+	])("tells the server once of %s that comes again and again", (_what, code, spoil) => {
+		const device = offering("1.1.0");
+		spoil(device.server);
+		expect(device.run(10 * MINUTE_MS, () => isTold(device, "download-stalled"))).toBe(true);
+		expect(lines(device, new RegExp(`^warn ${code}: .*at chunk`)).length).toBeGreaterThanOrEqual(5);
+		expect(device.server.reports.filter((report) => report.error?.code === code)).toHaveLength(1);
+	});
+
+	it("tells the server again of what went wrong again after it went well", () => {
+		const device = offering("1.1.0");
+		device.settings = { ...device.settings, chunksPerInterval: 4, intervalMs: 5000 };
+		const toBreak = new Set([1, 2, 9]);
+		device.server.tamper = (chunk, frame) => (toBreak.delete(chunk) ? undefined : frame);
+		expect(device.run(HOUR_MS, () => device.isSettledOn("1.1.0"))).toBe(true);
+		expect(lines(device, /^warn network-timeout/)).toHaveLength(3);
+		const told = device.server.reports.filter((report) => report.error?.code === "network-timeout");
+		expect(told).toHaveLength(2);
+		expect(told[0]?.target?.version).toBe("1.1.0");
+	});
+
+	it("tells the server again of what still goes wrong at a later poll", () => {
+		const device = offering("1.1.0");
+		failing("http-status")(device.server);
+		const told = (code: string) => device.server.reports.filter((report) => report.error?.code === code);
+		expect(device.run(HOUR_MS, () => told("download-stalled").length === 2)).toBe(true);
+		expect(told("http-status")).toHaveLength(2);
+	});
+
+	it("tells the server nothing of a network that is away", () => {
+		const device = offering("1.1.0");
+		failing("network-unavailable")(device.server);
+		expect(device.run(10 * MINUTE_MS, () => isTold(device, "download-stalled"))).toBe(true);
+		expect(isTold(device, "network-unavailable")).toBe(false);
+	});
+
 	it("only retries while the server is away for an hour in the middle of a download", () => {
 		const device = offering("1.1.0");
 		device.run(HOUR_MS, () => (device.server.sentChunks.get(5) ?? 0) > 0);
@@ -123,3 +178,14 @@ describe("an update that is disturbed", () => {
 		expect(Math.max(...device.server.sentChunks.values())).toBe(3);
 	});
 });
+
+function isTold(device: FakeDevice, code: string): boolean {
+	return device.server.reports.some((report) => report.error?.code === code);
+}
+
+/** Every request for chunks ends so. */
+function failing(code: ErrorCode): (server: FakeServer) => void {
+	return (server) => {
+		server.fault = (kind) => (kind === "chunks" ? code : undefined);
+	};
+}

@@ -97,6 +97,23 @@ describe("a chunk that lies in flash after a reset", () => {
 		);
 	});
 
+	it("is forgotten with all that is in flash when its sectors cannot be erased again", () => {
+		const device = interrupted();
+		let isTorn = false;
+		device.server.tamper = (_chunk, frame) => {
+			if (frame.length !== FRAME_OVERHEAD_BYTES) return frame;
+			isTorn = true;
+			return frame.map((byte, i) => (i < 4 ? byte : byte ^ 1));
+		};
+		let faultCount = 1;
+		device.power.isFaulty = (_count, operation) => operation === "erase" && isTorn && faultCount-- > 0;
+		finish(device);
+		expect(device.server.reports.some(({ error }) => error?.code === "flash-failed")).toBe(true);
+		// After the reset; not again with what an erase that failed left behind.
+		expect(lines(device, /download goes on at chunk/)).toHaveLength(1);
+		expect(sentAgain(device)).toEqual([0, 1, 2, 3, 4, 5, 6].map((chunk) => [chunk, 2]));
+	});
+
 	it("is forgotten when another release is offered meanwhile", () => {
 		const device = interrupted();
 		device.server.release = offering("1.2.0").server.release;

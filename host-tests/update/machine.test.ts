@@ -146,7 +146,7 @@ function shown(state: State, event: Event): string {
 	if (command.name === "wait" && command.until === "retry") parts.push(` ${command.failureCount}`);
 	if (command.name === "fetch") parts.push(` ${details.first}`);
 	if (command.name === "pause") parts.push(` ${command.stallCount}`);
-	if (command.name === "conclude") parts.push(` ${command.ending.kind}`);
+	if (command.name === "conclude" || command.name === "keep") parts.push(` ${command.ending.kind}`);
 	return parts.join("");
 }
 
@@ -176,7 +176,7 @@ describe("step", () => {
 		[
 			"a rollback that never worked, on trial",
 			{ kind: "rollback-exhausted", left: LEFT, trial: TRIAL },
-			"BOOT_VERIFICATION: conclude rollback-failed",
+			"FAILED: keep rollback-failed",
 		],
 	] as const)("starts from %s", (_what, situation, wanted) => {
 		expect(shown({ name: "IDLE", failureCount: 0 }, { name: "started", situation })).toBe(wanted);
@@ -213,13 +213,22 @@ describe("step", () => {
 		expect(state.name).toBe("FAILED");
 	});
 
-	it("does not try an impossible rollback twice, and goes on watching the trial without a deadline", () => {
+	it("does not try an impossible rollback twice, and keeps the firmware that was on trial", () => {
 		const error = new FotaError("rollback-impossible", "m");
 		const { state, command } = step(
 			{ name: "ROLLBACK", left: LEFT, attempt: 1, trial: TRIAL },
 			{ name: "failed", error },
 		);
+		expect(state).toEqual({ name: "FAILED", error, failureCount: 0 });
+		expect(command).toMatchObject({ name: "keep", ending: { kind: "rollback-failed", orderId: 3 } });
+	});
+
+	it("goes on watching the trial without a deadline where the way back is there but fails", () => {
+		const { state, command } = step(
+			{ name: "ROLLBACK", left: LEFT, attempt: ROLLBACK_ATTEMPTS_MAX, trial: TRIAL },
+			{ name: "failed", error: FLASH },
+		);
 		expect(state).toEqual({ name: "BOOT_VERIFICATION", trial: TRIAL, hasDeadline: false });
-		expect(command).toMatchObject({ name: "conclude", ending: { kind: "rollback-failed", orderId: 3 } });
+		expect(command).toMatchObject({ name: "conclude", ending: { kind: "rollback-failed" } });
 	});
 });

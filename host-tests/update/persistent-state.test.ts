@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { utf8Encode } from "../../src/protocol/encoding.js";
 import { ERROR_CODES, type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
+import { STATE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { bookEnding, type Ending } from "../../src/update/bookkeeping.js";
 import {
 	encodeState,
 	FRESH_STATE,
 	type PersistentState,
 	parseState,
-	STATE_MAX_BYTES,
 } from "../../src/update/persistent-state.js";
 
 const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
@@ -60,6 +60,42 @@ describe("the persistent state", () => {
 				expect(parseState(text)).toEqual(state);
 			}),
 		);
+	});
+
+	it.each(["x", "ä", "中"])("fits its storage when every list and text is full of '%s'", (character) => {
+		const message = character.repeat(120);
+		const long = { version: "1".repeat(31), hash: "a".repeat(64), releasedAt: Number.MAX_SAFE_INTEGER };
+		const orderId = Number.MAX_SAFE_INTEGER;
+		const full: PersistentState = {
+			job: {
+				release: { ...long, sizeBytes: 8_388_608, securityVersion: 0xffff_ffff },
+				slot: "s".repeat(16),
+				phase: "activated",
+				erasedBytes: 8_388_608,
+				tryCount: 1000,
+				activationCount: 1000,
+			},
+			rollback: { ...long, slot: "ota_1", code: "boot-unconfirmed", message, orderId, tryCount: 1000 },
+			installed: { ...long, sizeBytes: 8_388_608, securityVersion: 0xffff_ffff },
+			badReleases: Array(4).fill({ ...long, code: "bootloader-without-rollback" }),
+			outcomes: [1, 2, 3].map(() => ({
+				kind: "rolled-back",
+				version: long.version,
+				hash: long.hash,
+				code: "bootloader-without-rollback",
+				message,
+				orderId,
+			})),
+			securityVersion: 0xffff_ffff,
+			lastOrderId: orderId,
+		};
+		const text = encodeState(full);
+		expect(utf8Encode(text).length).toBeLessThanOrEqual(STATE_MAX_BYTES);
+		const back = parseState(text);
+		expect(back.rollback).toEqual(full.rollback);
+		expect(back.job).toEqual(full.job);
+		if (character === "x") expect(back).toEqual(full);
+		expect(back.outcomes.length).toBeGreaterThan(0);
 	});
 
 	it("never throws, whatever the text", () => {

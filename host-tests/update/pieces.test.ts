@@ -50,15 +50,30 @@ describe("the waits", () => {
 });
 
 describe("the verdict on a trial", () => {
-	const WELL = { elapsedMs: 30_000, unhealthy: [], isReported: true, deadlineMs: 300_000 };
+	const WELL = {
+		elapsedMs: 31_000,
+		unhealthy: [],
+		wellMs: 30_000,
+		isReported: true,
+		deadlineMs: 300_000,
+	};
+	const FLAPPING = { ...WELL, elapsedMs: 299_000, unhealthy: ["grid"], wellMs: 0 };
+	const AT_DEADLINE = { ...WELL, elapsedMs: 300_000 };
 
 	it.each([
 		["confirms after 30 s of health and a report", WELL, "confirm"],
-		["waits before 30 s", { ...WELL, elapsedMs: 29_999 }, "wait"],
+		["waits before 30 s of health", { ...WELL, wellMs: 29_999 }, "wait"],
+		["waits while a check flaps, however long it runs", FLAPPING, "wait"],
+		["waits when it has just passed again", { ...FLAPPING, unhealthy: [] }, "wait"],
 		["waits for a report", { ...WELL, isReported: false }, "wait"],
-		["waits for the checks", { ...WELL, unhealthy: ["grid"] }, "wait"],
-		["gives up at the deadline", { ...WELL, isReported: false, elapsedMs: 300_000 }, "give-up"],
-		["confirms what is well at the deadline", { ...WELL, elapsedMs: 300_000 }, "confirm"],
+		["waits for the checks", { ...WELL, unhealthy: ["grid"], wellMs: 0 }, "wait"],
+		["gives up at the deadline", { ...AT_DEADLINE, isReported: false }, "give-up"],
+		[
+			"gives up what is well, but not yet for 30 s, at the deadline",
+			{ ...AT_DEADLINE, wellMs: 29_999 },
+			"give-up",
+		],
+		["confirms what is well for 30 s at the deadline", AT_DEADLINE, "confirm"],
 		[
 			"waits on without a way back",
 			{ ...WELL, isReported: false, elapsedMs: 1e9, deadlineMs: undefined },
@@ -66,6 +81,18 @@ describe("the verdict on a trial", () => {
 		],
 	])("%s", (_what, facts, verdict) => {
 		expect(judgeTrial(facts).verdict).toBe(verdict);
+	});
+
+	it.each([
+		["is not well for long enough", { wellMs: 29_999 }, "well for 29 s only, not for 30 s"],
+		["is not well", { unhealthy: ["grid", "bus"], wellMs: 0 }, "unhealthy: grid, bus"],
+		[
+			"has nothing to show",
+			{ isReported: false, unhealthy: ["grid"], wellMs: 0 },
+			"no report was accepted; unhealthy: grid",
+		],
+	])("says at the deadline what is missing when it %s", (_what, facts, message) => {
+		expect(judgeTrial({ ...AT_DEADLINE, ...facts })).toEqual({ verdict: "give-up", message });
 	});
 });
 

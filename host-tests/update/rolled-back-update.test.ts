@@ -49,6 +49,11 @@ describe("a release that does not hold", () => {
 			},
 			/unhealthy: bus/,
 		],
+		[
+			"is never well for 30 s on end",
+			{ healthChecks: [{ name: "grid", isHealthy: flapping(29_000) }] },
+			/well for \d+ s only, not for 30 s/,
+		],
 	])("is rolled back at the deadline when it %s", (_what, behaviour, message) => {
 		const device = offering("1.1.0");
 		device.behaviours = { "1.1.0": behaviour };
@@ -60,6 +65,33 @@ describe("a release that does not hold", () => {
 		expect(device.slots.violations).toEqual([]);
 	});
 
+	it("is confirmed only 30 s after the last look that found it unhealthy", () => {
+		const device = offering("1.1.0");
+		const isHealthy = () => device.time.nowMs() !== 20_000;
+		device.behaviours = { "1.1.0": { healthChecks: [{ name: "grid", isHealthy }] } };
+		expect(device.run(HOUR_MS, () => lines(device, /state COMPLETED/).length > 0)).toBe(true);
+		expect(device.time.nowMs()).toBe(51_000);
+	});
+
+	it.each([
+		["another slot", { slot: "ota_0", version: "1.1.0" }, 1],
+		["another version", { slot: "ota_1", version: "0.9.0" }, 1],
+		["the image itself", { slot: "ota_1", version: "1.1.0" }, 3],
+	])(
+		"is rolled back with a count of its own tries, after a note of %s with two",
+		(_what, image, tryCount) => {
+			const device = offering("1.1.0");
+			device.behaviours = { "1.1.0": { isOffline: true } };
+			device.run(HOUR_MS, () => device.version === "1.1.0");
+			const note = { ...image, releasedAt: 1000, code: "boot-unconfirmed", message: "old", tryCount: 2 };
+			device.storedText = JSON.stringify({ ...device.stored, rollback: note });
+			device.boot();
+			const isNoted = () => device.updater?.state === "ROLLBACK";
+			expect(device.run(HOUR_MS, isNoted)).toBe(true);
+			expect(device.stored.rollback).toMatchObject({ slot: "ota_1", version: "1.1.0", tryCount });
+		},
+	);
+
 	it("is rolled back even when storage refuses to take the reason", () => {
 		const device = offering("1.1.0");
 		device.behaviours = { "1.1.0": { isOffline: true } };
@@ -68,18 +100,17 @@ describe("a release that does not hold", () => {
 		expect(device.server.reports.find((item) => item.isRolledBack)?.error?.code).toBe("boot-unconfirmed");
 	});
 
-	it("keeps running on trial when there is nothing to go back to, and is confirmed once it is well", () => {
+	it("is kept when there is nothing to go back to, reported, and followed by a newer release", () => {
 		const device = offering("1.1.0");
-		let isWell = false;
-		device.behaviours = { "1.1.0": { healthChecks: [{ name: "grid", isHealthy: () => isWell }] } };
+		device.behaviours = { "1.1.0": { healthChecks: [{ name: "grid", isHealthy: () => false }] } };
 		device.run(HOUR_MS, () => device.version === "1.1.0");
 		device.slots.images[0]?.fill(0);
 		device.run(HOUR_MS);
 		expect(device.version).toBe("1.1.0");
 		expect(device.starts).toEqual(["1.0.0", "1.1.0"]);
 		expect(device.server.reports.some((item) => item.error?.code === "rollback-impossible")).toBe(true);
-		isWell = true;
-		expect(device.run(HOUR_MS, () => device.isSettledOn("1.1.0"))).toBe(true);
+		device.server.release = fakeRelease({ version: "1.2.0" });
+		expect(device.run(3 * HOUR_MS, () => device.isSettledOn("1.2.0"))).toBe(true);
 	});
 
 	it("is confirmed even when storage has lost everything", () => {
@@ -151,3 +182,10 @@ describe("a bootloader without rollback", () => {
 		expect(device.run(HOUR_MS, () => device.isSettledOn("1.1.0"))).toBe(true);
 	});
 });
+
+/** Fails at one look in so many milliseconds, from its first on. */
+function flapping(periodMs: number): () => boolean {
+	const lookMs = 1000;
+	let count = 0;
+	return () => count++ % (periodMs / lookMs) !== 0;
+}

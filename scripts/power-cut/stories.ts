@@ -1,10 +1,10 @@
-// What is cut: a complete update, an operator's rollback, and a release that fails its trial boots. Each says how it must end,
-// whatever was cut. Pure; used by the sweep.
+// What is cut: a complete update, an operator's rollback, a release that fails its trial boots, and the beginning of an
+// update over an image that was given up. Each says how it must end, whatever was cut. Pure; used by the sweep.
 import type { LogEvent } from "../../cli/server/server-client.js";
 
 export interface Story {
 	/** Also the device type of its devices. */
-	readonly name: "update" | "rollback" | "trial";
+	readonly name: "update" | "rollback" | "trial" | "retry";
 	/** The version that must run, confirmed, when all is over. */
 	readonly endsOn: string;
 	/** Label of the slot it runs in. */
@@ -15,6 +15,8 @@ export interface Story {
 	readonly mayRun: readonly string[];
 	/** Line of the serial log at which it begins; undefined: at the first start of a new board. */
 	readonly beginsAt?: string;
+	/** The last operation that is cut, where what follows is another story's. Default: all. */
+	readonly lastOperation?: number;
 	/** An operator's order to roll back waits at the server. */
 	readonly isOrdered: boolean;
 	/** True once the server's log tells the end of the story. */
@@ -53,5 +55,17 @@ export const STORIES: readonly Story[] = [
 		mayRun: ["1.0.0", "1.2.0"],
 		isOrdered: false,
 		isTold: has("rollback_triggered"),
+	},
+	{
+		name: "retry",
+		// 1.2.0 gave itself up: its image and an INVALID record of a higher number are still there.
+		beginsAt: "the server knows: 1.2.0 rolled-back",
+		endsOn: "1.3.0",
+		endsIn: "ota_1",
+		tells: "the server knows: 1.3.0 completed",
+		mayRun: ["1.0.0", "1.3.0"],
+		lastOperation: 24,
+		isOrdered: false,
+		isTold: has("fota_completed"),
 	},
 ];

@@ -26,7 +26,9 @@ const SLOT_BLOCK_BYTES = 65_536;
 /** Virtual time in which every story must have ended, cuts and back-offs included; else it is stuck. */
 const MAX_VIRTUAL_SECONDS = 7200;
 const MAX_WALL_SECONDS = 90;
-const ABORTS = join(PROJECT_ROOT, "host-tests", "firmware", "aborts-after-five-seconds.ts");
+const FIRMWARE = join(PROJECT_ROOT, "host-tests", "firmware");
+const ABORTS = join(FIRMWARE, "aborts-after-five-seconds.ts");
+const GIVES_UP = join(FIRMWARE, "never-healthy.ts");
 
 export interface Device {
 	readonly deviceId: string;
@@ -112,17 +114,25 @@ export class World {
 
 	async #prepare(): Promise<void> {
 		await this.client.registerReleaseKey(hexEncode(this.#key.publicKey));
-		const [old, good, bad] = [
+		const [old, good, aborts, givesUp, next] = [
 			await buildFirmware({ version: "1.0.0" }),
 			await buildFirmware({ version: "1.1.0" }),
 			await buildFirmware({ version: "1.2.0", entryFile: ABORTS }),
+			await buildFirmware({ version: "1.2.0", entryFile: GIVES_UP }),
+			await buildFirmware({ version: "1.3.0" }),
 		];
-		this.#slotBytes =
-			Math.ceil(Math.max(old.image.length, good.image.length, bad.image.length) / SLOT_BLOCK_BYTES) *
-			SLOT_BLOCK_BYTES;
-		this.hashes.set("1.0.0", old.hash).set("1.1.0", good.hash).set("1.2.0", bad.hash);
+		const longest = Math.max(...[old, good, aborts, givesUp, next].map(({ image }) => image.length));
+		this.#slotBytes = Math.ceil(longest / SLOT_BLOCK_BYTES) * SLOT_BLOCK_BYTES;
+		for (const [version, { hash }] of Object.entries({
+			"1.0.0": old,
+			"1.1.0": good,
+			"1.2.0": aborts,
+			"1.3.0": next,
+		}))
+			this.hashes.set(version, hash);
 		await this.#publish(good, ["update", "rollback"]);
-		await this.#publish(bad, ["trial"]);
+		await this.#publish(aborts, ["trial"]);
+		await this.#publish(givesUp, ["retry"]);
 		for (const story of STORIES) {
 			const { image } = old;
 			const identity = await this.#register(`template-${story.name}`, story);
@@ -132,6 +142,7 @@ export class World {
 			);
 			if (story.beginsAt) await this.#play(story, story.beginsAt);
 		}
+		await this.#publish(next, ["retry"]);
 	}
 
 	/** A template device lives up to the line at which the story begins. */

@@ -50,7 +50,7 @@ export class HttpCloud implements Cloud {
 
 	constructor(options: HttpCloudOptions) {
 		const { credential, timer } = options;
-		const turns = new RequestTurns();
+		const turns = new RequestTurns(timer);
 		this.#options = options;
 		this.#talk = new ServerLine({
 			openHttp: options.openTalk,

@@ -20,6 +20,8 @@ export const NONCE_TAKEN_MAX = 2 ** 52;
 export const NONCE_FIRST_MAX = 2 ** 40;
 
 const DRAW_BOUND = 2 ** 20;
+/** A million lives without storage stay below the largest. */
+const DRIFT_BOUND = 2 ** 32;
 
 const DECIMAL = /^[1-9][0-9]{0,15}$/;
 
@@ -35,6 +37,8 @@ export class Nonces {
 	#next = 0;
 	/** First nonce that is not reserved. */
 	#reservedEnd = 0;
+	/** What is used was not reserved. */
+	#isAdrift = false;
 
 	constructor(options: NoncesOptions) {
 		this.#options = options;
@@ -88,12 +92,18 @@ export class Nonces {
 
 	/** The block counts as reserved even if the write failed: it is tried again at the next block, not each request. */
 	#reserve(): void {
-		const { storage, log } = this.#options;
+		const { storage, log, random } = this.#options;
 		this.#reservedEnd = Math.min(this.#next + NONCE_BLOCK_COUNT, COUNTER_MAX);
 		try {
 			storage.write(NONCE_NAME, String(this.#reservedEnd));
+			this.#isAdrift = false;
 		} catch (cause) {
 			log.write("error", describeCause(cause));
+			if (this.#isAdrift) return;
+			// The next start reads the old number again: each life that cannot reserve goes on elsewhere.
+			this.#isAdrift = true;
+			this.#next += random.below(DRIFT_BOUND);
+			this.#reservedEnd = Math.min(this.#next + NONCE_BLOCK_COUNT, COUNTER_MAX);
 		}
 	}
 }

@@ -52,6 +52,8 @@ export class ServerLine {
 		this.#http = undefined;
 		this.#current = undefined;
 		const error = new FotaError("network-unavailable", "disconnected");
+		// Here too, however its request ends: a turn that is kept would silence both lines for good.
+		if (current !== undefined) this.#options.turns.end(current);
 		// One that still waited for its turn is not known to the client, which tells of all others.
 		if (current !== undefined && !this.#isBegun) this.#failLater(current, error);
 		for (const question of this.#waiting.splice(0)) this.#failLater(question, error);

@@ -1,14 +1,14 @@
 // StateStore in key-value storage, path `fota`, key `state` (docs/protocol.md §13). Built by main. It must not know
 // what the text says.
 
+import { utf8Encode } from "../protocol/encoding.js";
 import { FotaError } from "../protocol/error-codes.js";
+import { STATE_MAX_BYTES } from "../protocol/limits.js";
 import type { Log, StateStore } from "../update/ports.js";
 import { describeCause } from "./cause.js";
 import type { TextStorage } from "./text-storage.js";
 
 export const STATE_NAME = "state";
-/** NVS takes 4000 bytes; at 4096 a page, more would also leave no room to write the next one beside it. */
-export const STATE_MAX_CHARS = 1500;
 
 export interface TextStateStoreOptions {
 	readonly storage: TextStorage;
@@ -33,8 +33,8 @@ export class TextStateStore implements StateStore {
 	}
 
 	write(text: string): void {
-		if (text.length > STATE_MAX_CHARS)
-			throw new FotaError("storage-failed", `state exceeds ${STATE_MAX_CHARS} characters`);
+		if (utf8Encode(text).length > STATE_MAX_BYTES)
+			throw new FotaError("storage-failed", `state exceeds ${STATE_MAX_BYTES} bytes`);
 		this.#options.storage.write(STATE_NAME, text);
 	}
 }

@@ -105,13 +105,18 @@ void xs_fota_flash_activate(xsMachine *the)
 	fotaThrowIf(the, esp_ota_set_boot_partition(partition));
 }
 
-/* A confirmed record is not written again: its erase would be a moment without it. */
+/*
+ * A confirmed record is not written again: its erase would be a moment without it. The mark
+ * comes first; esp_ota_ops reads the record again and keeps it.
+ */
 void xs_fota_flash_confirm(xsMachine *the)
 {
 	FotaOtadataRecord otadata;
 	readOtadata(the, &otadata);
-	if (fotaOtadataIsOnTrial(&otadata))
+	if (fotaOtadataIsOnTrial(&otadata)) {
+		fotaThrowIf(the, fotaOtadataMarkKept(&otadata));
 		fotaThrowIf(the, esp_ota_mark_app_valid_cancel_rollback());
+	}
 	else if (otadata.active >= 0 && fotaOtadataSlot(&otadata, otadata.active) != otadata.running)
 		fotaThrowIf(the, ESP_ERR_INVALID_STATE);
 }

@@ -83,30 +83,31 @@ int fotaOtadataIndex(const FotaOtadataRecord *otadata, int slot)
 	return found;
 }
 
-/* A confirmed image in another slot: the running one was installed beside it. */
+/* An image beside the running one: in factory, or confirmed in another slot. */
 static bool hasWayBack(const FotaOtadataRecord *otadata)
 {
 	int other = 1 - otadata->active;
+	if (fotaSlotPartition(FOTA_SLOT_FACTORY))
+		return true;
 	return ESP_OTA_IMG_VALID == otadata->entry[other].ota_state
 		&& FOTA_SLOT_NONE != namedSlot(otadata, other)
 		&& namedSlot(otadata, other) != otadata->running;
 }
 
-/* Whether a start was counted in the record, or it was never meant to be a trial. Under encryption nothing is counted. */
-static bool isProven(const FotaOtadataRecord *otadata)
+/* Whether we meant the record to be VALID. Encrypted flash takes no mark, and no record that was cut off has a CRC there. */
+static bool isMarkedKept(const FotaOtadataRecord *otadata)
 {
-	uint32_t boots, kept;
-	const esp_ota_select_entry_t *entry = &otadata->entry[otadata->active];
-	memcpy(&boots, entry->seq_label, sizeof(boots));
-	memcpy(&kept, entry->seq_label + FOTA_KEPT_OFFSET, sizeof(kept));
-	return otadata->partition->encrypted || UINT32_MAX != boots || 0 == kept;
+	uint32_t kept;
+	memcpy(&kept, otadata->entry[otadata->active].seq_label + FOTA_KEPT_OFFSET, sizeof(kept));
+	return otadata->partition->encrypted || 0 == kept;
 }
 
 /*
  * A record without a state is one from before rollback was known, or made by a tool. Or
- * power failed while it was written: flash may then hold its number and CRC, and of NEW, all
- * zeros, no bit yet, or all but the one that makes it VALID. Beside a confirmed image in
- * another slot such a record is a trial; its image has never run.
+ * power failed while it was written, or while the bootloader erased it to change its state:
+ * flash may then hold its number and CRC, and of NEW, all zeros, no bit, or all but the one
+ * that makes it VALID. Where there is a way back such a record is a trial, unless, VALID, it
+ * has the mark that is written only when it shall be.
  */
 bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata)
 {
@@ -116,7 +117,7 @@ bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata)
 		case ESP_OTA_IMG_UNDEFINED:
 			return hasWayBack(otadata);
 		case ESP_OTA_IMG_VALID:
-			return hasWayBack(otadata) && !isProven(otadata);
+			return hasWayBack(otadata) && !isMarkedKept(otadata);
 		default:
 			return true;
 	}
@@ -134,17 +135,32 @@ static bool isBlank(const esp_ota_select_entry_t *entry)
 
 /*
  * Power that fails in an erase may leave a record whose sequence number and CRC are still
- * whole while bits of its state have risen: an ABORTED one would be followed again, for
- * ever. So it is overwritten with zeros first; then no half-erased remainder has a CRC.
+ * whole while bits of its state have risen; power that fails while it is overwritten may
+ * leave one whose state has lost bits. Either way a given-up image would be followed again:
+ * ABORTED 4 is one bit from NEW, INVALID 3 from VALID 2. So its CRC goes first, alone, then
+ * the rest; then no half-erased remainder has a CRC. Whatever is not blank is overwritten:
+ * half a CRC could rise again.
  */
-esp_err_t fotaOtadataErase(FotaOtadata otadata, int index)
+static esp_err_t overwriteRecord(FotaOtadata otadata, int index)
 {
 	static const esp_ota_select_entry_t zeros;
 	const esp_partition_t *partition = otadata->partition;
 	uint32_t offset = (uint32_t)index * partition->erase_size;
+	/* Encrypted flash is written in blocks of 16 bytes: the last has the CRC, and half of it decrypts to nothing sound. */
+	uint32_t crcSize = partition->encrypted ? 16 : sizeof(zeros.crc);
+	esp_err_t err = esp_partition_write(partition, offset + sizeof(zeros) - crcSize, &zeros, crcSize);
+	if (ESP_OK == err)
+		err = esp_partition_write(partition, offset, &zeros, sizeof(zeros) - crcSize);
+	return err;
+}
+
+esp_err_t fotaOtadataErase(FotaOtadata otadata, int index)
+{
+	const esp_partition_t *partition = otadata->partition;
+	uint32_t offset = (uint32_t)index * partition->erase_size;
 	esp_err_t err = ESP_OK;
-	if (FOTA_SLOT_NONE != namedSlot(otadata, index))
-		err = esp_partition_write(partition, offset, &zeros, sizeof(zeros));
+	if (!isBlank(&otadata->entry[index]))
+		err = overwriteRecord(otadata, index);
 	if (ESP_OK == err)
 		err = esp_partition_erase_range(partition, offset, partition->erase_size);
 	if (ESP_OK == err)
@@ -155,6 +171,18 @@ esp_err_t fotaOtadataErase(FotaOtadata otadata, int index)
 static esp_err_t eraseRecord(FotaOtadata otadata, int index)
 {
 	return isBlank(&otadata->entry[index]) ? ESP_OK : fotaOtadataErase(otadata, index);
+}
+
+/* A mark that only a record which is to be VALID gets: programmed before the bootloader's state is. */
+esp_err_t fotaOtadataMarkKept(FotaOtadata otadata)
+{
+	static const uint32_t zero;
+	const esp_partition_t *partition = otadata->partition;
+	uint32_t offset = (uint32_t)otadata->active * partition->erase_size;
+	if (partition->encrypted)
+		return ESP_OK;
+	return esp_partition_write(partition,
+		offset + offsetof(esp_ota_select_entry_t, seq_label) + FOTA_KEPT_OFFSET, &zero, sizeof(zero));
 }
 
 /*

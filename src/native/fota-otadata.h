@@ -20,7 +20,7 @@
 #define FOTA_SLOT_FACTORY (-1)
 #define FOTA_SLOT_NONE (-2)
 
-/* In seq_label: zeros mark a record that was written for an image that ran already. See fota-trial.h. */
+/* In seq_label: zeros mark a record that shall be VALID. See fota-trial.h. */
 #define FOTA_KEPT_OFFSET 8
 #define FOTA_KEPT_BYTES 4
 
@@ -59,6 +59,9 @@ bool fotaOtadataIsOnTrial(const FotaOtadataRecord *otadata);
  * records under which the running image starts again.
  */
 esp_err_t fotaOtadataKeepRunning(FotaOtadata otadata);
+
+/* Marks the record the bootloader follows as one that shall be VALID; it becomes so by the write that follows. */
+esp_err_t fotaOtadataMarkKept(FotaOtadata otadata);
 
 /* Erases one record's sector; a cut at any moment leaves no record that could be followed by mistake. */
 esp_err_t fotaOtadataErase(FotaOtadata otadata, int index);

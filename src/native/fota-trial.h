@@ -10,7 +10,7 @@
  * seq_label, which is all ones in a fresh record:
  *   bytes 0–3  a bit cleared for each start that counts (maximum FOTA_TRIAL_BOOTS)
  *   bytes 4–7  a bit cleared for each start after a loss of power (FOTA_TRIAL_POWER_BOOTS)
- *   bytes 8–11 zeros in a record of an image that ran before it had one (fota-otadata.h)
+ *   bytes 8–11 zeros once the image is confirmed, or if it ran before it had a record (fota-otadata.h)
  *
  * A start counts for how the one before it ended. Loss of power, brown-out and the reset
  * button are no fault of the image; but an image may hang until somebody pulls the plug, or

@@ -72,9 +72,9 @@ export const ERROR_CODES = {
 	"rollback-requested":
 		"Device: the operator asked for the rollback. The release is remembered and not installed again until signed anew.",
 	"rollback-impossible":
-		"Device: there is no other valid slot to go back to. The running firmware goes on. Operator: publish a newer release.",
+		"Device: there is no other valid slot to go back to. The running firmware goes on, confirmed if it was on trial. Operator: publish a newer release.",
 	"bootloader-without-rollback":
-		"Device: the bootloader lacks rollback support, so a crashing release would not be undone. Reported at start; updates are refused. Operator: flash the bootloader by cable.",
+		"Device: a trial boot showed that the bootloader lacks rollback support, so a crashing release would not be undone. Updates are refused until the next restart, which forgets it. Operator: flash the bootloader by cable.",
 	// Operator's side
 	"request-malformed":
 		"Server: a body, query or header is malformed or outside its limits; the detail says which. Not tried again by itself.",

@@ -50,6 +50,9 @@ export function carryOut(parts: Parts, command: Command, facts: () => ReportFact
 		case "roll-back":
 			supervisor.rollBack(command, facts());
 			break;
+		case "keep":
+			supervisor.keep(command.ending);
+			break;
 		case "conclude":
 			supervisor.conclude(command.ending);
 	}

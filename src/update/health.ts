@@ -1,13 +1,16 @@
 // Whether a firmware on trial may stay: pure. The runner asks once a second; the answer is acted on by the machine.
 import type { HealthCheck } from "./ports.js";
 
-/** A firmware that runs shorter than this has shown nothing. */
+/** A firmware that was well for a shorter time has shown nothing. */
 export const STABLE_MS = 30_000;
 
 export interface TrialFacts {
+	/** Since the start. */
 	readonly elapsedMs: number;
 	/** Names of the application's checks that fail now. */
 	readonly unhealthy: readonly string[];
+	/** How long none has failed, as far as was looked; 0 while one fails. */
+	readonly wellMs: number;
 	/** The server accepted a report from this firmware since it started: network, credentials and protocol work. */
 	readonly isReported: boolean;
 	/** Undefined: there is no way back, so there is no deadline. */
@@ -20,18 +23,19 @@ export type TrialVerdict =
 	| { readonly verdict: "give-up"; readonly message: string };
 
 export function judgeTrial(facts: TrialFacts): TrialVerdict {
-	const isWell = facts.unhealthy.length === 0 && facts.isReported;
-	if (facts.deadlineMs !== undefined && facts.elapsedMs >= facts.deadlineMs) {
-		// Well at the very last moment still counts: the check that found it out is this one.
-		return isWell ? { verdict: "confirm" } : { verdict: "give-up", message: missing(facts) };
-	}
-	return isWell && facts.elapsedMs >= STABLE_MS ? { verdict: "confirm" } : { verdict: "wait" };
+	const lacking = whatIsMissing(facts);
+	// Also at the very last moment: the look that found it out is this one.
+	if (lacking.length === 0) return { verdict: "confirm" };
+	const isOver = facts.deadlineMs !== undefined && facts.elapsedMs >= facts.deadlineMs;
+	return isOver ? { verdict: "give-up", message: lacking.join("; ") } : { verdict: "wait" };
 }
 
-function missing(facts: TrialFacts): string {
-	const parts = facts.isReported ? [] : ["no report was accepted"];
-	if (facts.unhealthy.length > 0) parts.push(`unhealthy: ${facts.unhealthy.join(", ")}`);
-	return parts.join("; ");
+function whatIsMissing({ isReported, unhealthy, wellMs }: TrialFacts): string[] {
+	const parts = isReported ? [] : ["no report was accepted"];
+	if (unhealthy.length > 0) parts.push(`unhealthy: ${unhealthy.join(", ")}`);
+	else if (wellMs < STABLE_MS)
+		parts.push(`well for ${Math.floor(wellMs / 1000)} s only, not for ${STABLE_MS / 1000} s`);
+	return parts;
 }
 
 /** A check that throws is unhealthy. */

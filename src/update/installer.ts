@@ -1,6 +1,6 @@
 // From an accepted offer to a boot record: opens the download, fetches, verifies, activates. Part of the runner.
 
-import { type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
+import { type ErrorCode, type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
 import { jobFor } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
 import { Download } from "./download.js";
@@ -20,6 +20,8 @@ export class Installer {
 	#verification: Verification | undefined;
 	#openedMs = 0;
 	#firstChunk = 0;
+	/** Codes of failed requests that were reported: each once, until one goes well or the download is opened again. */
+	readonly #alarms = new Set<ErrorCode>();
 
 	constructor(desk: Desk) {
 		this.#desk = desk;
@@ -52,6 +54,7 @@ export class Installer {
 	open(offer: Offer): void {
 		const { reporter } = this.#desk;
 		const known = this.#download;
+		this.#alarms.clear();
 		// Put off and offered again: goes on where it was, without looking at the flash again.
 		if (known === undefined || !isSameOffer(known.offer, offer)) this.#download = this.#newDownload(offer);
 		if (this.#download?.isImageInFlash) {
@@ -75,9 +78,14 @@ export class Installer {
 		});
 	}
 
+	/** Throws without one: nothing would come of the command, and the machine would wait for ever. */
+	#opened(): Download {
+		if (this.#download === undefined) throw new Error("no download is open");
+		return this.#download;
+	}
+
 	#openStep(): void {
-		const download = this.#download;
-		if (download === undefined) return;
+		const download = this.#opened();
 		let isOpen: boolean;
 		try {
 			isOpen = download.openStep();
@@ -98,8 +106,7 @@ export class Installer {
 	}
 
 	fetch(): void {
-		const download = this.#download;
-		if (download === undefined) return;
+		const download = this.#opened();
 		const { calls, settings } = this.#desk;
 		const { hash } = download.offer.release;
 		const first = download.nextChunk;
@@ -107,13 +114,20 @@ export class Installer {
 		const most = settings.chunksPerInterval === 0 ? left : Math.min(left, settings.chunksPerInterval);
 		// Alone: if it does not fit, what followed its frame would have come for nothing.
 		const count = download.isFirstHeld ? 1 : most;
+		let bodyBytes: number;
+		try {
+			bodyBytes = download.begin(count);
+		} catch (cause) {
+			this.#failed(toFotaError(cause));
+			return;
+		}
 		calls.fetchChunks({
 			hash,
 			chunkBytes: download.offer.chunkBytes,
 			first,
 			count,
 			isFirstHeld: download.isFirstHeld,
-			bodyBytes: download.begin(count),
+			bodyBytes,
 			wantedBytes: () => download.wantedBytes,
 			onData: (buffer, offset, byteCount) => download.take(buffer, offset, byteCount),
 			onDone: this.#desk.only((error) => this.#fetched(download, error)),
@@ -124,6 +138,7 @@ export class Installer {
 		const error = download.end(connectionError);
 		const { nextChunk } = download;
 		if (error) this.#noteFetchError(error, download);
+		else this.#alarms.clear();
 		this.#desk.dispatch({ name: "fetch-ended", nextChunk, error });
 	}
 
@@ -134,7 +149,11 @@ export class Installer {
 			isSecurity ? "security" : "warn",
 			`${error.code}: ${error.message} (at chunk ${download.nextChunk} of ${download.chunkCount})`,
 		);
-		if (isSecurity) reporter.notice(error, download.offer.release);
+		// Without a network there is nothing to tell that the server does not see by itself.
+		if (error.code !== "network-unavailable" && !this.#alarms.has(error.code)) {
+			this.#alarms.add(error.code);
+			reporter.notice(error, download.offer.release);
+		}
 		if (FLASH_CODES.includes(error.code)) this.#download = undefined;
 	}
 

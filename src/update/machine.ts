@@ -219,13 +219,17 @@ function rollBack(left: RolledBack, trial: Trial | undefined): Step {
 	return go({ name: "ROLLBACK", left, attempt: 1, trial }, { name: "roll-back", left, attempt: 1 });
 }
 
-/** The running firmware stays: on trial it may still be confirmed, but nothing is tried that could make it worse. */
+/**
+ * The running firmware stays. On trial it is kept for good where there is no way back: nothing is left to protect, and only
+ * a firmware that is not on trial can take a newer release. Where the way back is there but fails, the trial goes on.
+ */
 function rollbackFailed(state: In<"ROLLBACK">, error: FotaError): Step {
 	const ending: Ending = { kind: "rollback-failed", error, orderId: state.left.orderId };
 	const { trial } = state;
-	if (trial)
-		return go({ name: "BOOT_VERIFICATION", trial, hasDeadline: false }, { name: "conclude", ending });
-	return go({ name: "FAILED", error, failureCount: 0 }, { name: "conclude", ending });
+	const failed: State = { name: "FAILED", error, failureCount: 0 };
+	if (trial === undefined) return go(failed, { name: "conclude", ending });
+	if (error.code === "rollback-impossible") return go(failed, { name: "keep", ending });
+	return go({ name: "BOOT_VERIFICATION", trial, hasDeadline: false }, { name: "conclude", ending });
 }
 
 function watch(trial: Trial, hasDeadline: boolean): Step {

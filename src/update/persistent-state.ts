@@ -10,12 +10,11 @@ import {
 	IMAGE_MIN_BYTES,
 	REASON_MAX_CHARS,
 	SECTOR_BYTES,
+	STATE_MAX_BYTES,
 	UINT32_MAX,
 	VERSION_MAX_CHARS,
 } from "../protocol/limits.js";
 
-/** Largest text, in bytes: a string of NVS holds 4000. Full lists with the longest messages stay below. */
-export const STATE_MAX_BYTES = 4000;
 export const BAD_RELEASES_MAX = 4;
 export const OUTCOMES_MAX = 3;
 const COUNT_MAX = 1000;
@@ -101,8 +100,19 @@ export const FRESH_STATE: PersistentState = {
 	lastOrderId: 0,
 };
 
+/**
+ * Always within STATE_MAX_BYTES: full lists with the longest plain messages are, and of longer ones (beyond ASCII) the
+ * oldest outcomes, then the oldest bad releases are left out.
+ */
 export function encodeState(state: PersistentState): string {
-	return JSON.stringify(state);
+	let fitting = state;
+	for (;;) {
+		const text = JSON.stringify(fitting);
+		const { outcomes, badReleases } = fitting;
+		if (utf8Encode(text).length <= STATE_MAX_BYTES || outcomes.length + badReleases.length === 0) return text;
+		if (outcomes.length > 0) fitting = { ...fitting, outcomes: outcomes.slice(1) };
+		else fitting = { ...fitting, badReleases: badReleases.slice(1) };
+	}
 }
 
 /** Never throws: what cannot be read is absent. */

@@ -118,7 +118,10 @@ export interface ChunkRequest {
 	readonly isFirstHeld: boolean;
 	/** Exact length of the body in bytes (chunk-frames.ts framesLength). */
 	readonly bodyBytes: number;
-	/** Most bytes to hand over next, at least 1: no more than the rest of a chunk is taken into RAM before it is written. */
+	/**
+	 * Most bytes to hand over next, at least 1: no more than the rest of a chunk is taken into RAM before it is written. What
+	 * comes in one piece with the head of an answer may be more.
+	 */
 	readonly wantedBytes: () => number;
 	/** Pieces as they come, valid only during the call; false ends the request with `chunk-malformed`. Must not throw. */
 	readonly onData: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;

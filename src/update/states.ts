@@ -25,7 +25,7 @@ export type State =
 	| {
 			readonly name: "BOOT_VERIFICATION";
 			readonly trial: Trial;
-			/** False once going back was found impossible. */
+			/** False once going back failed. */
 			readonly hasDeadline: boolean;
 	  }
 	| {
@@ -82,6 +82,8 @@ export type Command =
 	| { readonly name: "watch-trial"; readonly hasDeadline: boolean }
 	| { readonly name: "confirm" }
 	| { readonly name: "roll-back"; readonly left: RolledBack; readonly attempt: number }
+	/** Ends a trial that cannot be left, and concludes. */
+	| { readonly name: "keep"; readonly ending: Ending }
 	| { readonly name: "conclude"; readonly ending: Ending };
 
 export interface Step {

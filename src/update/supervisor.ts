@@ -20,6 +20,8 @@ const ROLLBACK_REST_MS = 5000;
 
 export class Supervisor {
 	readonly #desk: Desk;
+	/** Since when every look at a firmware on trial found all its checks healthy. */
+	#wellSinceMs: number | undefined;
 
 	constructor(desk: Desk) {
 		this.#desk = desk;
@@ -65,9 +67,14 @@ export class Supervisor {
 
 	#tickTrial(hasDeadline: boolean): void {
 		const { ports, settings, reporter } = this.#desk;
+		const unhealthy = unhealthyChecks(ports.healthChecks);
+		const nowMs = ports.clock.nowMs();
+		const wellSinceMs = unhealthy.length > 0 ? undefined : (this.#wellSinceMs ?? nowMs);
+		this.#wellSinceMs = wellSinceMs;
 		const verdict = judgeTrial({
-			elapsedMs: ports.clock.nowMs() - this.#desk.startedMs,
-			unhealthy: unhealthyChecks(ports.healthChecks),
+			elapsedMs: nowMs - this.#desk.startedMs,
+			unhealthy,
+			wellMs: nowMs - (wellSinceMs ?? nowMs),
 			isReported: reporter.hasBeenAccepted,
 			deadlineMs: hasDeadline ? settings.confirmSeconds * 1000 : undefined,
 		});
@@ -79,6 +86,12 @@ export class Supervisor {
 	confirm(): void {
 		this.#desk.ports.slots.confirm();
 		this.#desk.dispatch({ name: "confirmed" });
+	}
+
+	/** Confirmed first: a cut in between leaves the note, and the next start finds again that there is no way back. */
+	keep(ending: Ending): void {
+		this.#desk.ports.slots.confirm();
+		this.conclude(ending);
 	}
 
 	/** Throws `rollback-impossible` for an order; for a trial the attempt itself shows it. */
@@ -104,7 +117,10 @@ export class Supervisor {
 	#noteRollback(left: RolledBack): void {
 		const { ledger, running } = this.#desk;
 		const message = plainMessage(left.message);
-		const tryCount = (ledger.state.rollback?.tryCount ?? 0) + 1;
+		const note = ledger.state.rollback;
+		// A note of another image is an old one: its tries are not this one's.
+		const isCountedOn = note?.slot === running.label && note.version === left.version;
+		const tryCount = (isCountedOn ? note.tryCount : 0) + 1;
 		const change = {
 			rollback: { ...left, message, slot: running.label, tryCount },
 			badReleases: withBad(ledger.state, left),
