@@ -38,8 +38,8 @@ async function powerCut(
 test(
 	"a device survives a power cut within every flash operation, between them, and twice in a row",
 	async () => {
-		// Within every operation, behind nearly half of them; npm run power-cut does all.
-		const { code, summary, said } = await powerCut("--cuts", "1000", "--pairs", "100");
+		// Within every operation, behind a part of them; npm run power-cut does all.
+		const { code, summary, said } = await powerCut("--cuts", "870", "--pairs", "90");
 		expect(summary.bricks, said).toBe(0);
 		expect(summary.stuck, said).toBe(0);
 		expect(summary.refetchedChunksMax, said).toBeLessThanOrEqual(1);

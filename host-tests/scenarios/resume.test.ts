@@ -27,9 +27,12 @@ describe("a download that is interrupted", { timeout: 240_000 }, () => {
 		const result = await device.run({ args: cut, until: ["update 1.1.0 confirmed"] });
 		expect(result.stats).toMatchObject({ end: "until", boots: 3 });
 		expect(result.stats?.resets[0]?.reason).toBe("POWERON");
-		const [first, second, ...others] = firstChunks(proxy.targets);
+		const [first, second = 0, ...others] = firstChunks(proxy.targets);
 		expect(first).toBe(0);
-		expect(others).toEqual([]);
+		// A chunk whose last sector was reached is authenticated first, alone; the rest follows in one request.
+		const isHeld = proxy.targets.some((target) => target.includes("held=1"));
+		expect(isHeld ? [second, second + 1] : [undefined]).toContain(others[0]);
+		expect(others.length).toBeLessThanOrEqual(1);
 		// The torn chunk alone is fetched again: what was programmed before it is a page run of 256 bytes a step.
 		const programmed = Math.floor((result.stats?.flash.programmedBytes ?? 0) / CHUNK_BYTES);
 		expect(second).toBeGreaterThan(1);
