@@ -61,6 +61,16 @@ describe("devices", () => {
 		expect(list.body).not.toContain(first.json().device_key);
 	});
 
+	it("lose the rollback orders that wait for them when they are registered again", async () => {
+		const device = await rig.device("reg-2");
+		await rig.post("/api/cloud/fota/rollback", { device_id: "reg-2", reason: "meant for the board before" });
+		const ask = async (nonce: number) =>
+			(await device.send(rig.server, "/api/inverter/fota/rollback-status", { nonce })).json();
+		expect(await ask(10)).toMatchObject({ rollback: true });
+		await rig.post("/api/cloud/fota/devices", { device_id: "reg-2", device_type: "pump" });
+		expect(await ask(11)).toMatchObject({ rollback: false });
+	});
+
 	it("are listed and reported in pages", async () => {
 		for (const id of ["page-1", "page-2", "page-3"]) await rig.device(id);
 		for (const path of ["devices", "status"]) {

@@ -1,12 +1,14 @@
 // Registration of devices, which `fota provision` does. The only answer of the server that has a secret in it.
 import { Type } from "typebox";
 import { hexEncode } from "../../src/protocol/encoding.js";
+import { COUNTER_MAX } from "../../src/protocol/limits.js";
 import { announce } from "../announce.js";
 import { deviceKeyOf } from "../auth/device-keys.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { findDevice, listDevices, registerDevice } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
+import { finishOrders } from "../stores/rollback-order-store.js";
 import type { DeviceRow } from "../stores/tables.js";
 import { ChipSchema, DeviceIdSchema, LimitSchema, NameSchema } from "./schemas.js";
 
@@ -33,6 +35,8 @@ export function registerDeviceRegistryRoutes(server: Server, services: Services)
 		const { isNew, events } = await db.transaction().execute(async (transaction) => {
 			const before = await findDevice(transaction, deviceId);
 			await registerDevice(transaction, { deviceId, deviceType, chip, deviceKeyHex, nowMs });
+			// A rollback that was ordered of the board before is not meant for this one.
+			await finishOrders(transaction, { deviceId, orderId: COUNTER_MAX, nowMs });
 			const isKeyReplaced = before !== undefined && before.device_key !== (deviceKeyHex ?? null);
 			const news = registrationEvents(deviceId, deviceType, isKeyReplaced);
 			await appendEvents(transaction, news, nowMs);
