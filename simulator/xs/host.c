@@ -14,6 +14,9 @@
  * bytes is one block of N bytes as on the chip. */
 #define CHUNK_RESERVE_BYTES (256u * 1024u * 1024u)
 
+/* As many untouched slots in a row lie below the deepest use. */
+#define STACK_GAP_SLOTS 24
+
 static txByte *chunk_base;
 static size_t chunk_bytes;
 static bool has_promise_jobs;
@@ -107,18 +110,30 @@ void fxFreeSlots(txMachine *the, void *slots)
 	free(slots);
 }
 
+static bool is_painted(const txSlot *slot)
+{
+	const unsigned char *bytes = (const unsigned char *)slot;
+	for (size_t at = 0; at < sizeof(txSlot); at++) {
+		if (bytes[at] != HOST_STACK_PAINT)
+			return false;
+	}
+	return true;
+}
+
+/* From the top down to the first gap: regular expressions and number conversions use
+ * the far end of the free stack as scratch memory. */
 unsigned host_stack_peak_slots(void)
 {
-	txSize free_count = 0;
-	for (; free_count < stack_slot_count; free_count++) {
-		const unsigned char *bytes = (const unsigned char *)(stack_slots + free_count);
-		size_t at = 0;
-		while (at < sizeof(txSlot) && bytes[at] == HOST_STACK_PAINT)
-			at++;
-		if (at < sizeof(txSlot))
-			break;
+	txSize depth = 0, gap = 0;
+	while (depth + gap < stack_slot_count && gap < STACK_GAP_SLOTS) {
+		if (is_painted(&stack_slots[stack_slot_count - 1 - depth - gap])) {
+			gap++;
+		} else {
+			depth += gap + 1;
+			gap = 0;
+		}
 	}
-	return (unsigned)(stack_slot_count - free_count);
+	return (unsigned)depth;
 }
 
 void fxQueuePromiseJobs(txMachine *the)

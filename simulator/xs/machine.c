@@ -52,6 +52,15 @@ static void prepare(txMachine *the)
 	modules_link(the);
 	native_binding_install(the);
 	fxEndHost(the);
+	fxBeginHost(the);
+	mxTry(the) {
+		modules_preload(the);
+	}
+	mxCatch(the) {
+		fxAbort(the, XS_UNHANDLED_EXCEPTION_EXIT);
+	}
+	fxEndHost(the);
+	host_run_jobs(the);
 	memory_marks_begin(the);
 	fxBeginHost(the);
 	memory_marks_fix_heap(the);

@@ -119,6 +119,17 @@ void modules_link(txMachine *the)
 		link_module(the, &application.module[i]);
 }
 
+void modules_preload(txMachine *the)
+{
+	for (uint32_t i = 0; i < application.module_count; i++) {
+		if (i == application.entry)
+			continue;
+		mxPushStringC((txString)application.module[i].specifier);
+		fxAwaitImport(the, XS_IMPORT_NAMESPACE);
+		mxPop();
+	}
+}
+
 static const struct archive_module *find(const char *specifier)
 {
 	const struct archive_module *module = archive_find(&application, specifier);

@@ -18,6 +18,10 @@ const char *modules_open(const uint8_t *payload, size_t length);
  * application runs: on the chip the linker does it at build time. */
 void modules_link(struct sxMachine *the);
 
+/* Runs the bodies of all the application's modules but the entry: on the chip that is
+ * done when the image is built (preload), and what they make lies in flash. Throws. */
+void modules_preload(struct sxMachine *the);
+
 /* The entry module's specifier, and the application's bytecode in bytes. */
 const char *modules_entry(void);
 uint32_t modules_code_bytes(void);
