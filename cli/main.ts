@@ -2,13 +2,20 @@
 import { Command, CommanderError } from "commander";
 import { CliError, EXIT_CODES } from "./cli-error.js";
 import { buildCommand } from "./commands/build.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { firmwareCommand } from "./commands/firmware.js";
+import { flashCommand } from "./commands/flash.js";
 import { keygenCommand } from "./commands/keygen.js";
 import { logsCommand } from "./commands/logs.js";
+import { monitorCommand } from "./commands/monitor.js";
 import { provisionCommand } from "./commands/provision.js";
 import { publishCommand } from "./commands/publish.js";
+import { pushCommand } from "./commands/push.js";
+import { qemuCommand } from "./commands/qemu.js";
 import { rollbackCommand } from "./commands/rollback.js";
 import { signCommand } from "./commands/sign.js";
 import { statusCommand } from "./commands/status.js";
+import { webManifestCommand } from "./commands/web-manifest.js";
 import { arrangeHelp } from "./render/help.js";
 import { printError } from "./render/text.js";
 
@@ -25,15 +32,22 @@ From key to update (in this folder, fota is: npm run fota --):
   fota publish build/images/1.1.0.bin --release-key keys/release.pub
   fota status                            what the devices report
 
+With a board (docs/device.md has all of it):
+  fota doctor                            is everything there?
+  fota firmware                          build for a chip
+  fota flash --port /dev/ttyUSB0 --identity board-1.id
+  fota monitor --port /dev/ttyUSB0
+
 Environment:
+  MODDABLE, IDF_PATH   Moddable SDK and ESP-IDF, for builds for a chip
   FOTA_SERVER   address of the server, instead of --server
   FOTA_TOKEN    the server's admin token, instead of --token
 
 Exit codes:
   0   done
   ${EXIT_CODES.input}   wrong argument or file
-  ${EXIT_CODES.refused}   the server refused
-  ${EXIT_CODES.unreachable}   the server was not reached
+  ${EXIT_CODES.refused}   the server or the device refused
+  ${EXIT_CODES.unreachable}   the server or the device was not reached
 `;
 
 function createProgram(): Command {
@@ -46,10 +60,17 @@ function createProgram(): Command {
 		buildCommand(),
 		signCommand(),
 		publishCommand(),
+		pushCommand(),
 		provisionCommand(),
 		statusCommand(),
 		rollbackCommand(),
 		logsCommand(),
+		doctorCommand(),
+		firmwareCommand(),
+		flashCommand(),
+		monitorCommand(),
+		webManifestCommand(),
+		qemuCommand(),
 	];
 	for (const command of commands)
 		program.addCommand(arrangeHelp(command).copyInheritedSettings(program).exitOverride());

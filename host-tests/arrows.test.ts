@@ -5,7 +5,7 @@ import ts from "typescript";
 import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
-const ROOMS = ["src", "server", "cli", "web", "scripts", "simulator", "host-tests"];
+const ROOMS = ["src", "server", "cli", "web", "scripts", "simulator", "examples", "host-tests"];
 const LINES_MAX = 300;
 
 interface Import {
@@ -72,7 +72,7 @@ function toImport(from: string, specifier: string, typeOnly: boolean): Import {
 const isNode = ({ to }: Import) => to.startsWith("node:");
 const isPackage = ({ to, isRelative }: Import) =>
 	!isRelative && !to.startsWith("node:") && !to.startsWith("embedded:");
-const isModdable = ({ to }: Import) => /^(embedded:|timer$|time$|mc\/|pins\/|wifi$|sntp$)/.test(to);
+const isModdable = ({ to }: Import) => /^(embedded:|timer$|time$|net$|mc\/|pins\/)/.test(to);
 const isIn =
 	(...rooms: readonly string[]) =>
 	(arrow: Import) =>
@@ -82,6 +82,9 @@ const anyOf =
 	(arrow: Import) =>
 		rules.some((rule) => rule(arrow));
 const isPortsType = (arrow: Import) => arrow.to === "src/update/ports" && arrow.isTypeOnly;
+
+/** What an application on top of the firmware imports. */
+const isLibrary = ({ to }: Import) => to === "main" || to === "native/fota-system";
 
 /** The first row whose room holds a file says what the file may import. */
 const RULES: readonly (readonly [room: string, rule: (arrow: Import) => boolean])[] = [
@@ -100,7 +103,8 @@ const RULES: readonly (readonly [room: string, rule: (arrow: Import) => boolean]
 	// Runs on the device: the old system's way, for comparison.
 	["scripts/bench/old-way.ts", anyOf(isModdable, ({ to }) => /^(adapters|native|protocol)\//.test(to))],
 	["scripts/", anyOf(isIn("scripts", "src/protocol", "cli", "server"), isNode, isPackage)],
-	["host-tests/firmware/", anyOf(isIn("host-tests/firmware"), isModdable, ({ to }) => to === "main")],
+	["host-tests/firmware/", anyOf(isIn("host-tests/firmware"), isModdable, isLibrary)],
+	["examples/", anyOf(isIn("examples"), isModdable, isLibrary)],
 	["host-tests/", anyOf(isIn("host-tests", "src", "server", "cli", "web"), isNode, isPackage)],
 ];
 
@@ -119,6 +123,14 @@ describe("imports", () => {
 	test("never reach a main.ts", () => {
 		const isMain = (arrow: Import) => arrow.isRelative && /(^|\/)main$/.test(arrow.to);
 		expect(imports.filter(isMain).map(show)).toEqual([]);
+	});
+
+	test("reach what the firmware is composed in from main.ts alone", () => {
+		const isWrong = (arrow: Import) =>
+			isIn("src/composition")(arrow) &&
+			arrow.from !== "src/main.ts" &&
+			!arrow.from.startsWith("src/composition/");
+		expect(imports.filter(isWrong).map(show)).toEqual([]);
 	});
 
 	test("never reach scripts from another room", () => {

@@ -27,6 +27,9 @@
 #define CHIP_FAULTS_MAX 64u
 #define CHIP_UNTIL_MAX 16u
 #define CHIP_OUTAGES_MAX 16u
+#define CHIP_NAMES_MAX 8u
+#define CHIP_UDP_LEADS_MAX 4u
+#define CHIP_TCP_LEADS_MAX 4u
 #define CHIP_RESETS_MAX 256u
 #define CHIP_LINE_MAX 1024u
 
@@ -101,6 +104,23 @@ struct chip_outage {
 	uint64_t to_us;
 };
 
+struct chip_outages {
+	uint32_t count;
+	struct chip_outage outage[CHIP_OUTAGES_MAX];
+};
+
+/* --udp-to: datagrams to `port` go to `host_port` of the host. */
+struct chip_udp_lead {
+	uint16_t port;
+	uint16_t host_port;
+};
+
+/* --listen: connections to `host_port` of the host come to the device's `port`. */
+struct chip_tcp_lead {
+	uint16_t port;
+	uint16_t host_port; /* 0: not known yet */
+};
+
 /* What the bootloader found; valid in the child after bootloader_select() == 0. */
 struct chip_booted {
 	uint32_t slot_offset; /* of the app partition, in flash */
@@ -133,6 +153,15 @@ struct chip_options {
 	const char *until[CHIP_UNTIL_MAX];
 	uint32_t outage_count;
 	struct chip_outage outage[CHIP_OUTAGES_MAX];
+	const char *wifi_ssid; /* --wifi; NULL: a wired device */
+	const char *wifi_password; /* empty: an open network */
+	uint64_t wifi_delay_us; /* from connect to the association */
+	struct chip_outages wifi_away; /* no access point */
+	struct chip_outages dhcp_away; /* associated, but no address is given */
+	uint32_t name_count;
+	const char *name[CHIP_NAMES_MAX]; /* --resolve NAME=ADDRESS, or NAME=never */
+	uint32_t udp_lead_count;
+	struct chip_udp_lead udp_lead[CHIP_UDP_LEADS_MAX];
 };
 
 /* Why the run (not the boot) is over. */
@@ -179,6 +208,8 @@ struct chip {
 	struct chip_fault fault[CHIP_FAULTS_MAX];
 
 	struct chip_booted booted;
+	uint32_t tcp_lead_count; /* ports that were listened on, over all boots */
+	struct chip_tcp_lead tcp_lead[CHIP_TCP_LEADS_MAX];
 	struct chip_options options;
 	struct chip_flash_stats flash_stats;
 	struct chip_network_stats network_stats;

@@ -102,24 +102,35 @@ void option_add_failure(struct option_parser *parser)
 	chip->fault[chip->fault_count++] = fault;
 }
 
+/* False after a complaint. */
+static bool read_outage(struct option_parser *parser, uint32_t count, struct chip_outage *outage)
+{
+	char *end = NULL;
+	int64_t from = 0, to = INT64_MAX / 2;
+	const char *expected = "FROM-TO in seconds of virtual time, FROM before TO (at most 16 times)";
+	bool is_good = count < CHIP_OUTAGES_MAX && read_seconds(parser->value, &end, &from) && *end == '-'
+		&& from >= 0;
+	if (is_good && strcmp(end, "-") != 0)
+		is_good = read_seconds(end + 1, &end, &to) && *end == 0 && to > from;
+	if (!is_good)
+		option_complain(parser, expected);
+	*outage = (struct chip_outage){ (uint64_t)from, (uint64_t)to };
+	return is_good;
+}
+
 void option_add_outage(struct option_parser *parser)
 {
 	struct chip_options *options = &parser->chip->options;
-	char *end = NULL;
-	int64_t from = 0, to = 0;
-	const char *expected = "FROM-TO in seconds of virtual time, FROM before TO (at most 16 times)";
-	if (options->outage_count == CHIP_OUTAGES_MAX || !read_seconds(parser->value, &end, &from)
-		|| *end != '-' || from < 0) {
-		option_complain(parser, expected);
-		return;
-	}
-	if (!strcmp(end, "-"))
-		to = INT64_MAX / 2;
-	else if (!read_seconds(end + 1, &end, &to) || *end || to <= from) {
-		option_complain(parser, expected);
-		return;
-	}
-	options->outage[options->outage_count++] = (struct chip_outage){ (uint64_t)from, (uint64_t)to };
+	struct chip_outage outage;
+	if (read_outage(parser, options->outage_count, &outage))
+		options->outage[options->outage_count++] = outage;
+}
+
+void option_add_to(struct option_parser *parser, struct chip_outages *outages)
+{
+	struct chip_outage outage;
+	if (read_outage(parser, outages->count, &outage))
+		outages->outage[outages->count++] = outage;
 }
 
 void option_set_clock_jump(struct option_parser *parser)

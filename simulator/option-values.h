@@ -24,5 +24,7 @@ void option_add_fault(struct option_parser *parser, enum chip_fault_kind kind);
 void option_add_failure(struct option_parser *parser);
 void option_add_outage(struct option_parser *parser);
 void option_set_clock_jump(struct option_parser *parser);
+/* FROM-TO, for the outages of one thing. */
+void option_add_to(struct option_parser *parser, struct chip_outages *outages);
 
 #endif

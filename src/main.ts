@@ -2,7 +2,6 @@
 // which implementation stands behind a port. Natives are constructed in functions, never at the top level: module
 // bodies run when the image is built.
 
-import TCP from "embedded:io/socket/tcp";
 import keyValue from "embedded:storage/key-value";
 import Timer from "timer";
 import { describeCause } from "./adapters/cause.js";
@@ -16,25 +15,32 @@ import { ANSWER_HEADER_NAMES } from "./adapters/exchange.js";
 import type { HttpClient } from "./adapters/http-client.js";
 import { IdentityStore } from "./adapters/identity-store.js";
 import { Nonces } from "./adapters/nonces.js";
+import type { PushServer } from "./adapters/push-server.js";
 import { CryptoRandom } from "./adapters/random.js";
 import { SerialLog } from "./adapters/serial-log.js";
-import { hostHeader, numericAddress } from "./adapters/server-address.js";
+import { hostHeader } from "./adapters/server-address.js";
 import { FlashSlots } from "./adapters/slots.js";
 import { TextStateStore } from "./adapters/state-store.js";
 import { TcpHttpClient } from "./adapters/tcp-http-client.js";
 import { KeyValueTexts } from "./adapters/text-storage.js";
 import { GuardedTimer } from "./adapters/timer.js";
+import { createLedObservers } from "./composition/led.js";
+import { createNetwork, type DeviceNetwork } from "./composition/network.js";
+import { createPushServer } from "./composition/push.js";
 import { FotaCrypto, HmacSha256, Sha256 } from "./native/fota-crypto.js";
 import { FotaFlash } from "./native/fota-flash.js";
 import { FotaSystem } from "./native/fota-system.js";
 import type { Identity } from "./protocol/identity.js";
 import { isVersion } from "./protocol/version.js";
-import type { Cloud, Device, HealthCheck, Ports, Random, SlotInfo } from "./update/ports.js";
-import { createUpdater, type Updater } from "./update/runner.js";
+import type { Cloud, Device, HealthCheck, Ports, Random, SlotInfo, UpdateProgress } from "./update/ports.js";
+import { createUpdater } from "./update/runner.js";
+import type { Updater } from "./update/updater.js";
 
 const NAME = "xs-fota";
 /** NVS namespace of nonces and state. */
 const STORAGE_PATH = "fota";
+/** The JavaScript task comes round at least this often. */
+const HEARTBEAT_MS = 10_000;
 /** Between two lines that say why nothing happens. */
 const IDLE_NOTICE_MS = 10_000;
 /** Reports are answered in a few hundred bytes; half the default saves a kilobyte. */
@@ -50,29 +56,44 @@ interface Chip {
 	readonly timer: GuardedTimer;
 }
 
+export type { HealthCheck, UpdateProgress };
+
 /** What a firmware adds of its own; its entry module calls main with it. */
 export interface Application {
 	/** All must be healthy before a new firmware is confirmed. Asked once a second during the trial. Default: none. */
 	readonly healthChecks?: readonly HealthCheck[];
+	/**
+	 * True while an update would disturb: asked before a download begins and before the restart, never in between. Default:
+	 * never busy. Without bound: a device that is always busy is never updated.
+	 */
+	readonly isBusy?: () => boolean;
+	/** How an update goes: at each state, and at each 5 % of an image. Must not block. */
+	readonly onProgress?: (progress: UpdateProgress) => void;
 }
 
 export default function main(application: Application = {}): void {
+	// Without it a wait of almost the watchdog's limit, which Moddable does not cut short, ends in a restart
+	// (CONFIG_ESP_TASK_WDT_TIMEOUT_S in sdkconfig; modMessageService in the SDK's xsHost.c).
+	Timer.set(() => {}, HEARTBEAT_MS, HEARTBEAT_MS);
 	begin(openChip(), application);
 }
 
 /** Without identity, or with one it cannot use, the device says so again and again and does nothing else. */
 function begin(chip: Chip, application: Application): void {
-	let updater: Updater;
+	let built: Built;
 	try {
 		const identity = new IdentityStore(chip).read();
 		if (identity === undefined) throw new Error("no identity: provision this device (fota provision)");
-		updater = buildUpdater(chip, identity, application);
+		built = build(chip, identity, application);
 	} catch (cause) {
 		chip.log.write("error", `cannot start: ${describeCause(cause)}`);
 		chip.timer.set(() => beginAgain(chip, application), IDLE_NOTICE_MS);
 		return;
 	}
+	const { updater, network, push } = built;
 	updater.start();
+	push?.start();
+	network.start([updater]);
 }
 
 function beginAgain(chip: Chip, application: Application): void {
@@ -100,7 +121,14 @@ function openChip(): Chip {
 	return { system, clock, log, timer: new GuardedTimer({ timer: Timer, log }), flash: new FotaFlash() };
 }
 
-function buildUpdater(chip: Chip, identity: Identity, application: Application): Updater {
+interface Built {
+	readonly updater: Updater;
+	readonly network: DeviceNetwork;
+	/** Undefined where the device is told not to take pushes. */
+	readonly push: PushServer | undefined;
+}
+
+function build(chip: Chip, identity: Identity, application: Application): Built {
 	const { clock, log, timer } = chip;
 	const { settings } = identity;
 	const slots = new FlashSlots({ flash: chip.flash, rollbackTo: settings.rollbackTo });
@@ -109,12 +137,14 @@ function buildUpdater(chip: Chip, identity: Identity, application: Application):
 		system: chip.system,
 		deviceType: identity.deviceType,
 		version: versionOf(running),
+		beforeRestart: () => network.stop(),
 	});
 	const trial = slots.isOnTrial() ? `, on trial ${running.trialBoots} of ${slots.trialBootsMax()}` : "";
 	log.write("info", banner({ device, running, idfVersion: chip.system.idfVersion() }) + trial);
 	const native = { functions: new FotaCrypto(), Sha256, HmacSha256 };
 	const random = new CryptoRandom(native.functions);
 	const storage = new KeyValueTexts({ module: keyValue, path: STORAGE_PATH });
+	const network = createNetwork({ identity, device, clock, timer, random, log });
 	const ports: Ports = {
 		clock,
 		timer,
@@ -122,12 +152,20 @@ function buildUpdater(chip: Chip, identity: Identity, application: Application):
 		log,
 		slots,
 		crypto: new NativeCryptoPort({ native, ...identity }),
-		cloud: openCloud({ chip, identity, device, native, random, storage }),
+		cloud: openCloud({ chip, identity, device, native, random, storage, network }),
 		store: new TextStateStore({ storage, log }),
 		device,
 		healthChecks: application.healthChecks ?? [],
+		isBusy: application.isBusy,
+		observers: [
+			...createLedObservers({ settings: identity.led, chip: device.chip, timer, log }),
+			...(application.onProgress ? [{ updateMoved: application.onProgress }] : []),
+		],
 	};
-	return createUpdater(ports, settings);
+	const updater = createUpdater(ports, settings);
+	const push =
+		identity.push === false ? undefined : createPushServer({ ...chip, identity, native, target: updater });
+	return { updater, network, push };
 }
 
 function versionOf(running: SlotInfo): string {
@@ -152,20 +190,18 @@ interface CloudOptions {
 	readonly native: NativeCrypto;
 	readonly random: Random;
 	readonly storage: KeyValueTexts;
+	readonly network: DeviceNetwork;
 }
 
 function openCloud(options: CloudOptions): Cloud {
-	const { chip, identity, device, native, random, storage } = options;
+	const { chip, identity, device, native, random, storage, network } = options;
 	const { log, timer } = chip;
 	const { deviceId, deviceKey, server } = identity;
-	const address = numericAddress(server.host);
-	if (address === undefined)
-		throw new Error(`server ${server.host}: names are not resolved yet, provision its IPv4 address`);
 	const nonces = new Nonces({ storage, random, log });
 	const openHttp = (receive: { readonly receiveBytes?: number }): HttpClient =>
 		new TcpHttpClient({
 			...receive,
-			socket: { io: TCP, address, port: server.port },
+			socket: { io: network.tcp, address: server.host, port: server.port },
 			timer: Timer,
 			host: hostHeader(server.host, server.port),
 			headerNames: ANSWER_HEADER_NAMES,

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { constants } from "node:fs";
 import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js";
+import { IDENTITY_SECTORS, parseIdentityRecord } from "../../src/protocol/identity.js";
+import { SECTOR_BYTES, STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js";
 import { CliError } from "../cli-error.js";
 import { writeDurably } from "../durable-file.js";
 
@@ -12,6 +13,17 @@ export async function readImageFile(path: string): Promise<Uint8Array> {
 	return readFile(path).catch((cause: NodeJS.ErrnoException) => {
 		throw new CliError(`${path} cannot be read: ${cause.code}`, { cause });
 	});
+}
+
+/** An identity partition with a device in it, as `fota provision --identity-only` wrote it. */
+export async function readIdentityImage(path: string): Promise<Uint8Array> {
+	const bytes = await readImageFile(path);
+	const records = [0, SECTOR_BYTES].map((at) => parseIdentityRecord(bytes.subarray(at, at + SECTOR_BYTES)));
+	if (bytes.length !== IDENTITY_SECTORS * SECTOR_BYTES || records.every((record) => record === undefined))
+		throw new CliError(`${path} is not the identity of a device`, {
+			hint: "Give what fota provision --identity-only wrote.",
+		});
+	return bytes;
 }
 
 /** The compact JWS that `fota sign` wrote. */

@@ -1,7 +1,7 @@
 // `fota provision`: registers a device and makes what it is told once, by cable: its identity partition, or the whole
-// flash of a simulated board.
-import { Command, InvalidArgumentError, Option } from "commander";
-import { hexDecode } from "../../src/protocol/encoding.js";
+// flash of a board.
+import { Command, Option } from "commander";
+import { hexDecode, utf8Encode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import {
 	DEFAULT_SETTINGS,
@@ -10,28 +10,29 @@ import {
 	parseIdentity,
 } from "../../src/protocol/identity.js";
 import { KEY_BYTES } from "../../src/protocol/limits.js";
-import type { Chip } from "../../src/protocol/release-statement.js";
+import type { Surroundings } from "../../src/protocol/surroundings.js";
 import { CliError } from "../cli-error.js";
-import { buildFlash, buildIdentityPartition, findPartition } from "../image/flash-image.js";
-import { projectPartitions } from "../image/partition-table.js";
+import { encodeDeviceFile } from "../device/device-file.js";
 import { loadPublicKey } from "../release/release-key.js";
-import { inspectImage } from "../release/sign-release.js";
-import { HELP_GROUPS } from "../render/help.js";
 import { printFacts, printLine } from "../render/text.js";
 import { parseChip, parseCount, parseName, parsePort } from "./arguments.js";
-import { checkSecretOutput, readImageFile, writeSecret } from "./files.js";
+import { checkSecretOutput, writeSecret } from "./files.js";
+import { type ProductOptions, productOf, withProductOptions } from "./provision-product.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
+import {
+	parseHost,
+	type SurroundingsOptions,
+	surroundingsFrom,
+	withSurroundingsOptions,
+} from "./surroundings-options.js";
 
-interface ProvisionOptions extends ServerChoice {
+interface ProvisionOptions extends ServerChoice, SurroundingsOptions, ProductOptions {
 	readonly deviceId: string;
 	readonly deviceType: string;
 	readonly releaseKey: readonly string[];
-	readonly host: string;
+	readonly host?: string;
 	readonly port: number;
-	readonly chip: Chip;
-	readonly image?: string;
-	readonly identityOnly?: boolean;
-	readonly out: string;
+	readonly deviceFile?: string;
 	readonly force?: boolean;
 	readonly pollSeconds: number;
 	readonly reportSeconds: number;
@@ -55,13 +56,16 @@ export function provisionCommand(): Command {
 			"--release-key <file...>",
 			"release.pub it trusts (fota keygen); two while a key is replaced",
 		)
-		.requiredOption("--host <address>", "IPv4 address at which the device reaches the server", parseAddress)
+		.option(
+			"--host <host>",
+			"name or IPv4 address at which the device reaches the server; needed, except with the --parts of " +
+				"fota firmware --qemu, where it is 10.0.2.2",
+			parseHost,
+		)
 		.requiredOption("--port <port>", "port at which the device reaches the server", parsePort)
-		.requiredOption("--out <file>", "file to write")
-		.optionsGroup("What to make, one of these:")
-		.option("--image <file>", "the whole flash of a simulated board, with this application in the first slot")
-		.option("--identity-only", "the partition fota_id alone, for esptool write_flash on a real board")
-		.optionsGroup(HELP_GROUPS.other)
+		.requiredOption("--out <file>", "file to write");
+	withProductOptions(command)
+		.option("--device-file <file>", "also the device's id and key as a small file, for fota push --device")
 		.option("--force", "write over a file that exists, unless a simulated device is running on it")
 		.option("--chip <chip>", "esp32, esp32c3 or esp32s3", parseChip, "esp32")
 		.optionsGroup("Settings of the device:")
@@ -96,54 +100,49 @@ export function provisionCommand(): Command {
 				.choices(["previous", "factory"])
 				.default(DEFAULT_SETTINGS.rollbackTo),
 		);
-	return withServerOptions(command).action(provision);
+	return withServerOptions(withSurroundingsOptions(command)).action(provision);
 }
 
 async function provision(options: ProvisionOptions): Promise<void> {
-	if ((options.image === undefined) === (options.identityOnly !== true)) {
-		throw new CliError("what to make?", { hint: "Give either --image <file> or --identity-only." });
-	}
-	await checkSecretOutput(options.out, { isForced: options.force === true });
-	const image = options.image === undefined ? undefined : await imageFor(options.image, options.chip);
+	const product = await productOf(options);
+	const host = options.host ?? product.host;
+	if (host === undefined) throw new CliError("where is the server?", { hint: "Give --host." });
+	const isForced = options.force === true;
+	await checkSecretOutput(options.out, { isForced });
+	if (options.deviceFile !== undefined) await checkSecretOutput(options.deviceFile, { isForced });
 	const releaseKeys = await Promise.all(options.releaseKey.map(loadPublicKey));
 	// Everything is checked before the server is told anything.
-	const draft = checkedIdentity(options, { releaseKeys, deviceKey: new Uint8Array(KEY_BYTES) });
+	const surroundings = await surroundingsFrom(options);
+	const draft = checkedIdentity(options, {
+		releaseKeys,
+		deviceKey: new Uint8Array(KEY_BYTES),
+		server: { host, port: options.port },
+		...surroundings,
+	});
 	const keyHex = await openServer(options).registerDevice(options);
 	const identity = { ...draft, deviceKey: hexDecode(keyHex, KEY_BYTES) ?? new Uint8Array(0) };
-	const bytes = image ? buildFlash({ identity, image }) : buildIdentityPartition(identity);
-	await writeSecret(options.out, bytes);
-	printLine(image ? `flash of a new board: ${options.out}` : `identity partition: ${options.out}`);
-	const { offsetBytes } = findPartition(projectPartitions(), "fota_id");
-	const simulator = `build/simulator/release/xs-fota-sim run --flash ${options.out} --chip ${options.chip}`;
+	await writeSecret(options.out, product.make(identity));
+	if (options.deviceFile !== undefined)
+		await writeSecret(options.deviceFile, utf8Encode(encodeDeviceFile(identity)));
+	printLine(`${product.title}: ${options.out}`);
 	printFacts({
 		"device id": options.deviceId,
 		"device type": options.deviceType,
-		server: `${options.host}:${options.port}`,
-		next: image ? simulator : `esptool write_flash 0x${offsetBytes.toString(16)} ${options.out}`,
+		server: `${host}:${options.port}`,
+		next: product.next,
 	});
-}
-
-async function imageFor(path: string, chip: Chip): Promise<Uint8Array> {
-	const image = await readImageFile(path);
-	const found = inspectImage(image);
-	if (found.chip !== chip)
-		throw new CliError(`${path} is for ${found.chip ?? "another chip"}`, {
-			hint: `Say --chip ${found.chip}.`,
-		});
-	return image;
 }
 
 function checkedIdentity(
 	options: ProvisionOptions,
-	keys: Pick<Identity, "releaseKeys" | "deviceKey">,
+	more: Pick<Identity, "releaseKeys" | "deviceKey" | "server"> & Surroundings,
 ): Identity {
 	try {
 		return parseIdentity(
 			encodeIdentity({
-				...keys,
+				...more,
 				deviceId: options.deviceId,
 				deviceType: options.deviceType,
-				server: { host: options.host, port: options.port },
 				settings: {
 					pollSeconds: options.pollSeconds,
 					reportSeconds: options.reportSeconds,
@@ -159,13 +158,4 @@ function checkedIdentity(
 		if (error instanceof FotaError) throw new CliError(`not a valid identity: ${error.message}`);
 		throw error;
 	}
-}
-
-function parseAddress(text: string): string {
-	const parts = text.split(".");
-	const isAddress =
-		parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) < 256);
-	if (!isAddress)
-		throw new InvalidArgumentError("An IPv4 address such as 192.168.1.10: devices resolve no names yet.");
-	return text;
 }

@@ -15,6 +15,8 @@ const run = promisify(execFile);
 const SOURCE_ROOT = join(PROJECT_ROOT, "src");
 const CACHE_ROOT = join(BUILD_ROOT, "firmware");
 const PROJECT_NAME = "xs-fota";
+/** Modules of wired boards: the C behind them is built for the chip alone. */
+const CHIP_ONLY = ["adapters/interface-ethernet", "native/ethernet/fota-ethernet"];
 
 export interface FirmwareOptions {
 	readonly version: string;
@@ -61,7 +63,7 @@ async function buildPayload(entryFile: string | undefined): Promise<Uint8Array> 
 	const simulator = simulatorPath();
 	const modules = await compileSources();
 	const entry = entryFile === undefined ? "main" : `entry/${basename(entryFile, ".ts")}`;
-	const parts = [modules.key, await readFile(simulator)];
+	const parts = [modules.key, modules.names.join(" "), await readFile(simulator)];
 	if (entryFile !== undefined) parts.push(await readFile(entryFile));
 	const folder = join(CACHE_ROOT, `payload-${digest(parts)}`);
 	await buildOnce(folder, async (into) => {
@@ -96,7 +98,8 @@ async function compileSources(): Promise<CompiledSources> {
 	await buildOnce(folder, (into) => runTool(process.execPath, [...args, into]));
 	const names = files
 		.filter((file) => !file.endsWith(".d.ts"))
-		.map((file) => relative(SOURCE_ROOT, file).replace(/\.ts$/, ""));
+		.map((file) => relative(SOURCE_ROOT, file).replace(/\.ts$/, ""))
+		.filter((name) => !CHIP_ONLY.includes(name));
 	return { key, folder, names };
 }
 

@@ -176,6 +176,20 @@ describe("the device", () => {
 			version: "1.0.0",
 		});
 
+	it("takes leave of the network before it restarts, and restarts whatever comes of that", () => {
+		const done: string[] = [];
+		new ChipDevice({
+			system: { resetReason: () => 1, chipId: () => 5, restart: () => void done.push("restart") },
+			deviceType: "inverter",
+			version: "1.0.0",
+			beforeRestart: () => {
+				done.push("leave");
+				throw new Error("no network");
+			},
+		}).restart();
+		expect(done).toEqual(["leave", "restart"]);
+	});
+
 	it("names why it started as ESP-IDF does", () => {
 		const names = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, -1].map((reason) => device(reason).resetReason);
 		expect(names.join(" ")).toBe(

@@ -3,7 +3,8 @@
 import { parseImagePreamble } from "../../src/protocol/esp-image.js";
 import { DEFAULT_SETTINGS, type Settings } from "../../src/protocol/identity.js";
 import type { HealthCheck, LogLevel, Ports } from "../../src/update/ports.js";
-import { createUpdater, type Updater } from "../../src/update/runner.js";
+import { createUpdater } from "../../src/update/runner.js";
+import type { Updater } from "../../src/update/updater.js";
 import { FakeCloud, FakeServer } from "./fake-cloud.js";
 import { FakeCrypto } from "./fake-crypto.js";
 import { fakeImage } from "./fake-image.js";
@@ -18,6 +19,7 @@ export interface Behaviour {
 	/** Aborts that long after each start. */
 	readonly crashesAtMs?: number;
 	readonly healthChecks?: readonly HealthCheck[];
+	readonly isBusy?: () => boolean;
 	/** Does not reach the server. */
 	readonly isOffline?: boolean;
 }
@@ -147,6 +149,7 @@ export class FakeDevice {
 				restart: () => this.#restart("sw"),
 			},
 			healthChecks: behaviour.healthChecks ?? [],
+			isBusy: behaviour.isBusy,
 		};
 	}
 }

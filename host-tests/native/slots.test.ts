@@ -185,8 +185,19 @@ describe("an image on trial", () => {
 			"[1,true,2,false]",
 			"[1,true,3,false]",
 			"[1,true,4,false]",
-			"[0,false,4,true]",
+			"[0,false,4,false]",
 		]);
+	});
+
+	test("under a bootloader without rollback and confirmed, is still known to be so at later starts", async () => {
+		const device = deviceFor(`
+			if (flash.isOnTrial()) { flash.confirm(); system.restart(); }
+			print([flash.running(), flash.isOnTrial(), flash.hasBootloaderRollback()]);
+		`);
+		device.flash = flashWith(device, STATE.new);
+		const { lines } = await device.run("--no-rollback", "--until", "(end of the module)");
+		expect(lines).toEqual(["[1,false,false]"]);
+		expect((await device.run()).lines).toEqual(["[1,false,false]"]);
 	});
 
 	test("refuses whatever would take its way back", async () => {

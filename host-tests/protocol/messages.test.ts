@@ -20,6 +20,7 @@ import {
 	parseStatusAnswer,
 	parseStatusReport,
 } from "../../src/protocol/status-report.js";
+import type { Surroundings } from "../../src/protocol/surroundings.js";
 import { errorCode, garbage, manifest, name, outcomeOf, report, statement, text } from "./arbitraries.js";
 
 const SIGNATURE = base64urlEncode(new Uint8Array(64).fill(7));
@@ -29,7 +30,20 @@ const key = (length: number, first: number) =>
 	fc
 		.uint8Array({ minLength: length, maxLength: length })
 		.map((bytes) => Uint8Array.from([first, ...bytes.slice(1)]));
-const identity: fc.Arbitrary<Identity> = fc.record({
+const surroundings: fc.Arbitrary<Surroundings> = fc.record(
+	{
+		wifi: fc.record({
+			ssid: fc.constantFrom("Café 2", "x", "a".repeat(32), "ä".repeat(16)),
+			password: fc.constantFrom("", "12345678", "p".repeat(63), 'a "quoted" one\\'),
+		}),
+		hostname: fc.constantFrom("boiler", "a", "x-1"),
+		led: fc.record({ pin: fc.integer({ min: 0, max: 48 }), active: fc.constantFrom("high", "low") }),
+		ntp: fc.constantFrom("pool.ntp.org", "192.0.2.1"),
+		push: fc.boolean(),
+	},
+	{ requiredKeys: [] },
+);
+const told: fc.Arbitrary<Identity> = fc.record({
 	deviceId: name,
 	deviceKey: key(32, 1),
 	deviceType: name,
@@ -40,6 +54,7 @@ const identity: fc.Arbitrary<Identity> = fc.record({
 	}),
 	settings: fc.constant({ ...DEFAULT_SETTINGS, chunkBytes: 16_384, confirmSeconds: 60 }),
 });
+const identity = fc.tuple(told, surroundings).map(([first, second]): Identity => ({ ...first, ...second }));
 const order = fc.option(fc.record({ orderId: fc.integer({ min: 1 }), reason: text }), { nil: undefined });
 const problem = fc.record({
 	status: fc.integer({ min: 400, max: 599 }),

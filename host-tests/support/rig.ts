@@ -23,6 +23,7 @@ import { type App, type AppOptions, createApp } from "../../server/app.js";
 import { hexEncode } from "../../src/protocol/encoding.js";
 import { DEFAULT_SETTINGS, type Identity, type Settings } from "../../src/protocol/identity.js";
 import type { ReleaseStatement } from "../../src/protocol/release-statement.js";
+import type { Surroundings } from "../../src/protocol/surroundings.js";
 import { type Meddler, MeddlingProxy } from "./meddling-proxy.js";
 
 export const DEVICE_TYPE = "sensor";
@@ -36,7 +37,7 @@ const TEST_SETTINGS: Partial<Settings> = {
 	confirmSeconds: 60,
 };
 
-/** Firmwares of host-tests/firmware/. */
+/** Firmwares of host-tests/firmware/, and the sample application. */
 export type Entry =
 	| "normal"
 	| "aborts-after-five-seconds"
@@ -44,7 +45,9 @@ export type Entry =
 	| "hangs"
 	| "fills-memory"
 	| "never-healthy"
-	| "fills-storage";
+	| "fills-storage"
+	| "busy-at-first"
+	| "sensor";
 
 export interface ReleaseOptions
 	extends Omit<FirmwareOptions, "version" | "entryFile">,
@@ -72,7 +75,8 @@ export async function makeRelease(
 	options: ReleaseOptions = {},
 ): Promise<Release> {
 	const { entry } = options;
-	const entryFile = entry && join(PROJECT_ROOT, "host-tests", "firmware", `${entry}.ts`);
+	const folder = entry === "sensor" ? "examples/sensor" : "host-tests/firmware";
+	const entryFile = entry && join(PROJECT_ROOT, folder, `${entry}.ts`);
 	const { image, hash } = await buildFirmware({ ...options, version, entryFile });
 	const truth = describeRelease(image, { ...options, deviceType: options.deviceType ?? DEVICE_TYPE });
 	const statement = { ...truth, ...options.claims };
@@ -91,6 +95,10 @@ export interface DeviceOptions {
 	readonly partitions?: readonly Partition[];
 	/** Which server it asks. Default: the rig's own. */
 	readonly port?: number;
+	/** Name or address at which it asks. Default: 127.0.0.1. */
+	readonly host?: string;
+	/** Its Wi-Fi, host name, LED, time server. Default: none. */
+	readonly surroundings?: Surroundings;
 	readonly id?: string;
 	readonly releaseKeys?: readonly Uint8Array[];
 	readonly chip?: FirmwareOptions["chip"];
@@ -223,7 +231,8 @@ export function identityFor(options: DeviceOptions & { readonly port: number }, 
 		deviceKey: new Uint8Array(32).fill(7),
 		deviceType: DEVICE_TYPE,
 		releaseKeys: options.releaseKeys ?? [key.publicKey],
-		server: { host: "127.0.0.1", port: options.port },
+		server: { host: options.host ?? "127.0.0.1", port: options.port },
+		...options.surroundings,
 		settings: { ...DEFAULT_SETTINGS, ...TEST_SETTINGS, ...options.settings },
 	};
 }

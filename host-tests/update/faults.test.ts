@@ -134,7 +134,7 @@ describe("the updater", () => {
 		const { time, restarts } = rig(spoil);
 		let turns = 0;
 		const endMs = 2 * HOUR_MS;
-		while (time.nowMs() < endMs && turns < 20_000 && time.nextMs !== undefined) {
+		while (time.nowMs() < endMs && turns < 30_000 && time.nextMs !== undefined) {
 			time.fireNext();
 			turns++;
 		}

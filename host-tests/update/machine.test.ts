@@ -13,6 +13,7 @@ const RELEASE: Release = {
 };
 /** Ten chunks. */
 const OFFER = { release: RELEASE, chunkBytes: 4096 };
+const PUSH = { release: RELEASE, chunkBytes: 4096, isPushed: true };
 const LEFT = {
 	version: "1.1.0",
 	hash: RELEASE.hash,
@@ -29,6 +30,7 @@ const STATES: Record<string, State> = {
 	IDLE: { name: "IDLE", failureCount: 2 },
 	"CHECKING_MANIFEST manifest": { name: "CHECKING_MANIFEST", asks: "manifest", failureCount: 2 },
 	"CHECKING_MANIFEST order": { name: "CHECKING_MANIFEST", asks: "order", failureCount: 2 },
+	"CHECKING_MANIFEST busy": { name: "CHECKING_MANIFEST", asks: "order", isPutOff: true, failureCount: 2 },
 	"DOWNLOADING opening": {
 		name: "DOWNLOADING",
 		offer: OFFER,
@@ -37,6 +39,7 @@ const STATES: Record<string, State> = {
 		failureCount: 2,
 	},
 	"DOWNLOADING open": { name: "DOWNLOADING", offer: OFFER, nextChunk: 4, stallCount: 1, failureCount: 2 },
+	"DOWNLOADING pushed": { name: "DOWNLOADING", offer: PUSH, nextChunk: 0, stallCount: 0, failureCount: 2 },
 	VERIFYING: { name: "VERIFYING", release: RELEASE, failureCount: 2 },
 	WRITING: { name: "WRITING", release: RELEASE, failureCount: 2 },
 	REBOOTING: { name: "REBOOTING", release: RELEASE, failureCount: 2 },
@@ -52,7 +55,9 @@ const EVENTS: Record<string, Event> = {
 	"check-due": { name: "check-due" },
 	"order-announced": { name: "order-announced" },
 	offered: { name: "offered", offer: OFFER },
+	pushed: { name: "pushed", offer: PUSH },
 	"nothing-offered": { name: "nothing-offered" },
+	"put-off": { name: "put-off" },
 	refused: { name: "refused", error: ERROR },
 	"check-failed": { name: "check-failed", error: ERROR },
 	ordered: { name: "ordered", order: { orderId: 3, reason: "m" }, left: LEFT },
@@ -63,6 +68,8 @@ const EVENTS: Record<string, Event> = {
 	"fetched all": { name: "fetch-ended", nextChunk: 10, error: undefined },
 	"fetched nothing": { name: "fetch-ended", nextChunk: 4, error: ERROR },
 	"fetched into bad flash": { name: "fetch-ended", nextChunk: 7, error: FLASH },
+	"pushed whole": { name: "push-ended", error: undefined },
+	"push broken off": { name: "push-ended", error: new FotaError("push-aborted", "m") },
 	"pause-over": { name: "pause-over" },
 	"image-verified": { name: "image-verified" },
 	activated: { name: "activated" },
@@ -79,11 +86,14 @@ const TABLE: Record<string, Record<string, string>> = {
 		started: "IDLE: wait first-poll",
 		"check-due": "CHECKING_MANIFEST: check-manifest",
 		"order-announced": "CHECKING_MANIFEST: check-order",
+		pushed: "DOWNLOADING: open-download",
 		failed: "FAILED: conclude failed",
 	},
 	"CHECKING_MANIFEST manifest": {
 		offered: "DOWNLOADING: open-download",
+		pushed: "DOWNLOADING: open-download",
 		"nothing-offered": "CHECKING_MANIFEST: check-order",
+		"put-off": "CHECKING_MANIFEST: check-order",
 		refused: "CHECKING_MANIFEST: check-order",
 		"check-failed": "IDLE: wait retry 3",
 		ordered: "ROLLBACK: roll-back",
@@ -92,11 +102,24 @@ const TABLE: Record<string, Record<string, string>> = {
 	},
 	"CHECKING_MANIFEST order": {
 		offered: "DOWNLOADING: open-download",
+		pushed: "DOWNLOADING: open-download",
 		"nothing-offered": "CHECKING_MANIFEST: check-order",
+		"put-off": "CHECKING_MANIFEST: check-order",
 		refused: "CHECKING_MANIFEST: check-order",
 		"check-failed": "IDLE: wait retry 3",
 		ordered: "ROLLBACK: roll-back",
 		"nothing-ordered": "IDLE: wait poll",
+		failed: "FAILED: conclude failed",
+	},
+	"CHECKING_MANIFEST busy": {
+		offered: "DOWNLOADING: open-download",
+		pushed: "DOWNLOADING: open-download",
+		"nothing-offered": "CHECKING_MANIFEST: check-order",
+		"put-off": "CHECKING_MANIFEST: check-order",
+		refused: "CHECKING_MANIFEST: check-order",
+		"check-failed": "IDLE: wait retry 3",
+		ordered: "ROLLBACK: roll-back",
+		"nothing-ordered": "IDLE: wait free",
 		failed: "FAILED: conclude failed",
 	},
 	"DOWNLOADING opening": {
@@ -116,6 +139,12 @@ const TABLE: Record<string, Record<string, string>> = {
 		"fetched nothing": "DOWNLOADING: pause 2",
 		"fetched into bad flash": "FAILED: conclude failed",
 		"pause-over": "DOWNLOADING: fetch 4",
+		failed: "FAILED: conclude failed",
+	},
+	"DOWNLOADING pushed": {
+		"download-opened": "DOWNLOADING: receive",
+		"pushed whole": "VERIFYING: verify",
+		"push broken off": "FAILED: conclude failed",
 		failed: "FAILED: conclude failed",
 	},
 	VERIFYING: { "image-verified": "WRITING: activate", failed: "FAILED: conclude failed" },
@@ -180,6 +209,13 @@ describe("step", () => {
 		],
 	] as const)("starts from %s", (_what, situation, wanted) => {
 		expect(shown({ name: "IDLE", failureCount: 0 }, { name: "started", situation })).toBe(wanted);
+	});
+
+	it("remembers through the verification that an image was pushed", () => {
+		const { state } = step(STATES["DOWNLOADING pushed"] as State, EVENTS["pushed whole"] as Event);
+		expect(state).toMatchObject({ name: "VERIFYING", isPushed: true });
+		const { command } = step(state, { name: "failed", error: new FotaError("hash-mismatch", "m") });
+		expect(command).toMatchObject({ ending: { kind: "failed", isPushed: true } });
 	});
 
 	it("puts a download off after a bounded number of requests without a chunk", () => {

@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "sim-capture.h"
 #include "sim-link.h"
+#include "sim-listening.h"
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -91,6 +92,8 @@ void sim_socket_close(struct sim_socket *socket, bool is_reset)
 		if (is_reset)
 			setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 		close(socket->fd);
+		if (socket->is_inbound)
+			sim_listening_note();
 	}
 	socket->fd = -1;
 	sim_capture(SIM_CAPTURE_CLOSED, socket->number, NULL, 0);

@@ -34,6 +34,7 @@ struct sim_socket {
 	bool has_handshake; /* the host's connect is done; usable from ready_us */
 	bool has_ended; /* the peer closed, or the connection failed */
 	bool is_awaiting; /* something was sent and nothing came back since */
+	bool is_inbound; /* the other side opened it */
 	uint64_t ready_us;
 	uint64_t end_us;
 	struct sim_segment *first;
@@ -57,8 +58,12 @@ void sim_socket_free(struct sim_socket *socket);
 bool sim_socket_peer(const struct sim_socket *socket, char *address, uint32_t size, uint16_t *port);
 
 bool sim_link_is_modelled(void);
-/* --network-down: whether the network is gone at this moment. */
+/* --network-down, --wifi: whether the network is gone at this moment. */
 bool sim_network_is_down(void);
+/* The station of --wifi has an address, or has lost it. */
+void sim_network_set_wifi_up(bool is_up);
+/* --wifi, and the station has no address: open connections are lost. */
+bool sim_network_lacks_wifi(void);
 
 /* Starts to connect. False: the address is none. A refused connection ends later. */
 bool sim_socket_open(struct sim_socket *socket, const char *address, uint16_t port);

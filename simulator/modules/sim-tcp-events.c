@@ -11,10 +11,18 @@
 #include "xsmc.h"
 
 #include "chip.h"
+#include "sim-listener.h"
 #include "sim-tcp-record.h"
+#include "sim-udp.h"
 #include "xs/event-loop.h"
 
 static bool was_down;
+
+/* Not closed, and not waiting to be taken over. */
+static bool is_live(const struct tcp *tcp)
+{
+	return !tcp->is_closed && !tcp->is_bare;
+}
 
 static void notice(struct tcp *tcp)
 {
@@ -79,7 +87,7 @@ static void deliver(struct tcp *tcp)
 static void notice_outage(void)
 {
 	bool is_down = sim_network_is_down();
-	if (is_down && !was_down && chip->options.network_loss_resets) {
+	if (is_down && !was_down && (chip->options.network_loss_resets || sim_network_lacks_wifi())) {
 		for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
 			if (tcp->is_closed)
 				continue;
@@ -96,7 +104,7 @@ bool sim_tcp_run_due(void)
 	bool has_run = false;
 	notice_outage();
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		if (!tcp->is_closed)
+		if (is_live(tcp))
 			notice(tcp);
 	}
 	struct tcp *tcp = sim_tcp_first;
@@ -116,7 +124,7 @@ uint64_t sim_tcp_next_us(void)
 {
 	uint64_t next = EVENT_LOOP_NEVER;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		uint64_t due = tcp->is_closed ? EVENT_LOOP_NEVER : sim_socket_next_us(tcp->socket);
+		uint64_t due = is_live(tcp) ? sim_socket_next_us(tcp->socket) : EVENT_LOOP_NEVER;
 		next = due < next ? due : next;
 	}
 	return next;
@@ -126,7 +134,7 @@ bool sim_tcp_is_waiting(void)
 {
 	bool has_open = false;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next)
-		has_open |= !tcp->is_closed && !tcp->socket->has_ended;
+		has_open |= is_live(tcp) && !tcp->socket->has_ended;
 	return has_open && !sim_network_is_down();
 }
 
@@ -139,8 +147,8 @@ uint64_t sim_tcp_expects_for(uint64_t next_us, uint64_t silence_us, uint64_t sil
 {
 	uint64_t longest = 0;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		uint64_t patience = tcp->is_closed ? 0
-			: sim_socket_patience(tcp->socket, next_us, silence_us, silence_awaiting_us);
+		uint64_t patience = is_live(tcp)
+			? sim_socket_patience(tcp->socket, next_us, silence_us, silence_awaiting_us) : 0;
 		longest = patience > longest ? patience : longest;
 	}
 	return longest;
@@ -148,7 +156,7 @@ uint64_t sim_tcp_expects_for(uint64_t next_us, uint64_t silence_us, uint64_t sil
 
 void sim_tcp_poll(uint64_t real_us)
 {
-	struct pollfd poll_fds[SIM_TCP_SOCKETS_MAX];
+	struct pollfd poll_fds[2 * SIM_TCP_SOCKETS_MAX];
 	nfds_t count = 0;
 	for (struct tcp *tcp = sim_tcp_first; tcp && count < SIM_TCP_SOCKETS_MAX; tcp = tcp->next) {
 		if (!sim_link_is_modelled() && tcp->socket->unacknowledged_bytes && real_us > 1000)
@@ -157,6 +165,8 @@ void sim_tcp_poll(uint64_t real_us)
 		if (events)
 			poll_fds[count++] = (struct pollfd){ tcp->socket->fd, events, 0 };
 	}
+	count = sim_listener_add_polls(poll_fds, count, sizeof(poll_fds) / sizeof(poll_fds[0]));
+	count = sim_udp_add_polls(poll_fds, count, sizeof(poll_fds) / sizeof(poll_fds[0]));
 	struct timespec timeout = { (time_t)(real_us / 1000000u), (long)(real_us % 1000000u) * 1000 };
 	ppoll(poll_fds, count, &timeout, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include "chip.h"
 #include "io-options.h"
+#include "sim-listening.h"
 
 struct tcp *sim_tcp_first;
 
@@ -83,6 +84,81 @@ static void attach(xsMachine *the, struct tcp *tcp)
 	xsmcSetHostData(xsThis, tcp);
 	xsSetHostHooks(xsThis, &tcp_hooks);
 	xsRemember(tcp->self);
+}
+
+static struct tcp *new_tcp(xsMachine *the)
+{
+	if (count_sockets() >= SIM_TCP_SOCKETS_MAX)
+		xsRangeError("no socket");
+	struct tcp *tcp = calloc(1, sizeof(*tcp));
+	if (!tcp)
+		xsRangeError("no memory");
+	tcp->socket = sim_socket_new();
+	tcp->format = IO_FORMAT_BUFFER;
+	return tcp;
+}
+
+static void close_instance(xsMachine *the, xsSlot *instance)
+{
+	struct tcp *tcp = xsmcGetHostData(*instance);
+	if (!tcp)
+		return;
+	xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
+	xsForget(tcp->self);
+	xsmcSetHostData(*instance, NULL);
+	tcp->is_closed = true;
+	tcp->triggered = 0;
+	sim_socket_close(tcp->socket, false);
+	sim_tcp_release(tcp);
+}
+
+struct tcp *sim_tcp_bare(xsMachine *the, xsSlot *instance)
+{
+	struct tcp *tcp = xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
+	if (!tcp || !tcp->is_bare)
+		xsUnknownError("invalid");
+	return tcp;
+}
+
+/* The socket of options.from, which is closed by that. */
+static void take_over(xsMachine *the, struct tcp *tcp, xsSlot *instance)
+{
+	struct tcp *from = xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
+	if (!from || sim_socket_is_reset(from->socket)) {
+		sim_socket_free(tcp->socket);
+		free(tcp);
+		xsUnknownError("invalid from");
+	}
+	struct sim_socket *none = tcp->socket;
+	tcp->socket = from->socket;
+	from->socket = none;
+	tcp->is_ready = true;
+	tcp->triggered = SIM_TCP_WRITABLE;
+	close_instance(the, instance);
+}
+
+static void take_callbacks(xsMachine *the, struct tcp *tcp)
+{
+	tcp->on_readable = io_option_callback(the, xsID_onReadable);
+	tcp->on_writable = io_option_callback(the, xsID_onWritable);
+	tcp->on_error = io_option_callback(the, xsID_onError);
+}
+
+static void construct_bare(xsMachine *the)
+{
+	struct tcp *tcp = new_tcp(the);
+	tcp->is_bare = true;
+	attach(the, tcp);
+}
+
+static void construct_from(xsMachine *the, xsSlot *instance)
+{
+	uint8_t format = format_option(the);
+	struct tcp *tcp = new_tcp(the);
+	take_over(the, tcp, instance);
+	tcp->format = format;
+	take_callbacks(the, tcp);
+	attach(the, tcp);
 	io_option_target(the);
 }
 
@@ -90,12 +166,18 @@ void xs_tcp_constructor(xsMachine *the)
 {
 	char address[40];
 	xsmcVars(1);
+	if (xsmcArgc == 0 || xsmcTypeOf(xsArg(0)) == xsUndefinedType) {
+		construct_bare(the);
+		return;
+	}
 	if (sim_network_is_down())
 		xsUnknownError("no network");
+	xsmcGet(xsVar(0), xsArg(0), xsID_from);
+	if (xsmcTypeOf(xsVar(0)) != xsUndefinedType) {
+		construct_from(the, &xsVar(0));
+		return;
+	}
 	uint8_t format = format_option(the);
-	xsSlot *on_readable = io_option_callback(the, xsID_onReadable);
-	xsSlot *on_writable = io_option_callback(the, xsID_onWritable);
-	xsSlot *on_error = io_option_callback(the, xsID_onError);
 	xsmcGet(xsVar(0), xsArg(0), xsID_port);
 	if (xsmcTypeOf(xsVar(0)) == xsUndefinedType)
 		xsUnknownError("invalid");
@@ -104,36 +186,21 @@ void xs_tcp_constructor(xsMachine *the)
 		xsRangeError("invalid port");
 	xsmcGet(xsVar(0), xsArg(0), xsID_address);
 	xsmcToStringBuffer(xsVar(0), address, sizeof(address));
-	if (count_sockets() >= SIM_TCP_SOCKETS_MAX)
-		xsRangeError("no socket");
-	struct tcp *tcp = calloc(1, sizeof(*tcp));
-	if (!tcp)
-		xsRangeError("no memory");
-	tcp->socket = sim_socket_new();
+	struct tcp *tcp = new_tcp(the);
 	tcp->format = format;
-	tcp->on_readable = on_readable;
-	tcp->on_writable = on_writable;
-	tcp->on_error = on_error;
 	if (!sim_socket_open(tcp->socket, address, (uint16_t)port)) {
 		sim_socket_free(tcp->socket);
 		free(tcp);
 		xsUnknownError("invalid address");
 	}
+	take_callbacks(the, tcp);
 	attach(the, tcp);
+	io_option_target(the);
 }
 
 void xs_tcp_close(xsMachine *the)
 {
-	struct tcp *tcp = xsmcGetHostData(xsThis);
-	if (!tcp)
-		return;
-	xsmcGetHostDataValidate(xsThis, (void *)&tcp_hooks);
-	xsForget(tcp->self);
-	xsmcSetHostData(xsThis, NULL);
-	tcp->is_closed = true;
-	tcp->triggered = 0;
-	sim_socket_close(tcp->socket, false);
-	sim_tcp_release(tcp);
+	close_instance(the, &xsThis);
 }
 
 /* How much to read, and whether into the caller's own buffer. */

@@ -7,8 +7,10 @@
 
 #include "../chip.h"
 #include "../clock.h"
+#include "../modules/sim-listener.h"
 #include "../modules/sim-tcp.h"
 #include "../modules/sim-timer.h"
+#include "../modules/sim-udp.h"
 #include "host.h"
 #include "memory-marks.h"
 
@@ -61,6 +63,8 @@ static void wait_modelled(uint64_t next)
 		return;
 	uint64_t silence = next - now <= SHORT_STEP_US ? SHORT_SILENCE_US : LONG_SILENCE_US;
 	uint64_t patience = sim_tcp_expects_for(next, silence, LONG_SILENCE_US);
+	if (patience < sim_listener_patience_us())
+		patience = sim_listener_patience_us();
 	if (patience > 0)
 		sim_tcp_poll(limited(patience));
 	else if (next != EVENT_LOOP_NEVER)
@@ -73,7 +77,7 @@ static void wait_for_event(void)
 {
 	uint64_t now = chip_clock_us();
 	uint64_t next = earlier(sim_timer_next_us(), sim_tcp_next_us());
-	bool has_sockets = sim_tcp_is_waiting();
+	bool has_sockets = sim_tcp_is_waiting() || sim_listener_patience_us() > 0;
 	next = earlier(next, next_outage_edge(now));
 	if (chip->options.max_us)
 		next = earlier(next, chip->options.max_us);
@@ -87,6 +91,8 @@ static void wait_for_event(void)
 		return;
 	if (has_sockets)
 		sim_tcp_poll(limited(next - now));
+	else if (chip->options.fast && sim_udp_patience_us() > 0)
+		sim_tcp_poll(sim_udp_patience_us());
 	else if (chip->options.fast && next != EVENT_LOOP_NEVER)
 		clock_jump_to(next);
 	else
@@ -100,7 +106,9 @@ _Noreturn void event_loop_run(void *the)
 		chip->heartbeat++;
 		clock_check_limit();
 		bool has_run = sim_timer_run_due();
+		has_run |= sim_listener_run_due();
 		has_run |= sim_tcp_run_due();
+		has_run |= sim_udp_run_due();
 		if (!has_run)
 			wait_for_event();
 	}

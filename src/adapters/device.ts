@@ -29,6 +29,8 @@ export interface ChipDeviceOptions {
 	readonly deviceType: string;
 	/** Version of the running firmware. */
 	readonly version: string;
+	/** Takes leave of the network. What it throws does not hold a restart up. */
+	readonly beforeRestart?: () => void;
 }
 
 export class ChipDevice implements Device {
@@ -37,10 +39,12 @@ export class ChipDevice implements Device {
 	readonly version: string;
 	readonly resetReason: string;
 	readonly #system: Pick<FotaSystem, "restart">;
+	readonly #beforeRestart: (() => void) | undefined;
 
 	/** Throws on a chip that no release can be made for. */
 	constructor(options: ChipDeviceOptions) {
 		this.#system = options.system;
+		this.#beforeRestart = options.beforeRestart;
 		this.deviceType = options.deviceType;
 		this.version = options.version;
 		this.chip = chipOf(options.system.chipId());
@@ -48,6 +52,11 @@ export class ChipDevice implements Device {
 	}
 
 	restart(): void {
+		try {
+			this.#beforeRestart?.();
+		} catch {
+			// Whatever it was, it is over in a moment.
+		}
 		this.#system.restart();
 	}
 }

@@ -1,5 +1,5 @@
-// Log on the serial port, in the form of ESP-IDF's own lines: `I (12345) fota: text`. Built by main. It must not
-// know what is logged; texts may come from the network, so nothing in them can end a line or move a terminal's cursor.
+// Log on the serial port, in the form of ESP-IDF's own lines: `I (12345) fota: text`, with the time of day where it is
+// known: `I (12345) 2026-01-31T12:00:00Z fota: text`. Built by main. It must not know what is logged; texts may come from the network, so nothing in them can end a line or move a terminal's cursor.
 
 import type { FotaSystem } from "../native/fota-system.js";
 import type { Clock, Log, LogLevel } from "../update/ports.js";
@@ -21,15 +21,27 @@ export interface SerialLogOptions {
 
 export class SerialLog implements Log {
 	readonly #options: SerialLogOptions;
+	#unixAtStartMs: number | undefined;
 
 	constructor(options: SerialLogOptions) {
 		this.#options = options;
 	}
 
+	/** Unix time in milliseconds when the clock was 0; lines show the time of day from now on. */
+	setTime(unixAtStartMs: number): void {
+		this.#unixAtStartMs = unixAtStartMs;
+	}
+
 	write(level: LogLevel, text: string): void {
 		const { system, clock } = this.#options;
 		const [letter, mark] = PREFIXES[level];
-		system.print(`${letter} (${Math.floor(clock.nowMs())}) fota: ${mark}${sanitise(text)}`);
+		const nowMs = Math.floor(clock.nowMs());
+		system.print(`${letter} (${nowMs}) ${this.#timeOfDay(nowMs)}fota: ${mark}${sanitise(text)}`);
+	}
+
+	#timeOfDay(nowMs: number): string {
+		if (this.#unixAtStartMs === undefined) return "";
+		return `${new Date(this.#unixAtStartMs + nowMs).toISOString().slice(0, 19)}Z `;
 	}
 }
 

@@ -150,7 +150,7 @@ export class FlashSlots implements Slots {
 		return {
 			label: flash.label(slot),
 			sizeBytes: flash.sizeBytes(slot),
-			state: stateName(flash.state(slot)),
+			state: slotStateName(flash.state(slot)),
 			...this.#image(slot),
 			trialBoots: flash.trialBoots(slot),
 		};
@@ -169,7 +169,8 @@ export class FlashSlots implements Slots {
 	}
 }
 
-function stateName(state: number): SlotState {
+/** Of a value of the native SlotState. */
+export function slotStateName(state: number): SlotState {
 	switch (state) {
 		case NativeState.New:
 			return "new";

@@ -6,7 +6,7 @@ import { writeRequestHead } from "../http/request-writer.js";
 import { ResponseParser } from "../http/response-parser.js";
 import type { HttpClient, HttpFailure, HttpRequest } from "./http-client.js";
 import type { TcpSocketClass } from "./tcp-connection.js";
-import { ReceiveBuffer, TcpConnection } from "./tcp-connection.js";
+import { ReceiveBuffer, TcpConnection, type TcpHandler } from "./tcp-connection.js";
 import type { TimerPort } from "./timer-slot.js";
 import { TimerSlot } from "./timer-slot.js";
 
@@ -32,20 +32,13 @@ const IDLE_TICKS = 4;
 /** starting and ending wait for a timer of 0 ms, so that `onDone` is never called from inside a call. */
 type Phase = "idle" | "starting" | "connecting" | "exchanging" | "ending";
 
-export class TcpHttpClient implements HttpClient {
+/** Its own handler, so that no closures are needed for that: a device holds two of these. */
+export class TcpHttpClient implements HttpClient, TcpHandler {
 	readonly #options: TcpHttpClientOptions;
 	readonly #receiveBuffer: ReceiveBuffer;
 	readonly #head: Uint8Array;
 	readonly #parser: ResponseParser;
 	readonly #header = (name: string) => this.#parser.header(name);
-	readonly #handler = {
-		onWritable: (byteCount: number) => this.#onWritable(byteCount),
-		wantedBytes: () => this.#wantedBytes(),
-		onData: (buffer: Uint8Array, byteCount: number) => this.#onData(buffer, byteCount),
-		onDataEnd: () => this.#onDataEnd(),
-		onClosed: () => this.#onClosed(),
-		onFault: (cause: unknown) => this.#finish({ code: "io-failed", cause }),
-	};
 	readonly #startTimer: TimerSlot;
 	readonly #endTimer: TimerSlot;
 	readonly #tickTimer: TimerSlot;
@@ -72,10 +65,13 @@ export class TcpHttpClient implements HttpClient {
 			onHead: () => this.#deliverHead(),
 			onBody: (buffer, offset, byteCount) => this.#deliverBody(buffer, offset, byteCount),
 		});
-		this.#startTimer = this.#timerFor(() => this.#start());
-		this.#endTimer = this.#timerFor(() => this.#finish(this.#failure));
-		this.#tickTimer = this.#timerFor(() => this.#tick());
-		this.#totalTimer = this.#timerFor(() => this.#finish({ code: "total-timeout" }));
+		const { timer } = options;
+		const onFault = (cause: unknown) => this.onFault(cause);
+		this.#startTimer = new TimerSlot({ timer, onFault, onTime: () => this.#start() });
+		this.#endTimer = new TimerSlot({ timer, onFault, onTime: () => this.#finish(this.#failure) });
+		this.#tickTimer = new TimerSlot({ timer, onFault, onTime: () => this.#tick() });
+		const onTotalTime = () => this.#finish({ code: "total-timeout" });
+		this.#totalTimer = new TimerSlot({ timer, onFault, onTime: onTotalTime });
 	}
 
 	request(request: HttpRequest): void {
@@ -138,7 +134,7 @@ export class TcpHttpClient implements HttpClient {
 			this.#connection = new TcpConnection({
 				...this.#options.socket,
 				receiveBuffer: this.#receiveBuffer,
-				handler: this.#handler,
+				handler: this,
 			});
 		} catch (cause) {
 			this.#finish({ code: "connect-failed", cause });
@@ -180,7 +176,7 @@ export class TcpHttpClient implements HttpClient {
 		else this.#tickTimer.set(Math.ceil(request.idleTimeoutMs / IDLE_TICKS));
 	}
 
-	#onWritable(byteCount: number): void {
+	onWritable(byteCount: number): void {
 		this.#writableBytes = byteCount;
 		const request = this.#request;
 		if (request === undefined) return;
@@ -188,12 +184,12 @@ export class TcpHttpClient implements HttpClient {
 		else if (this.#phase === "exchanging") this.#send(request);
 	}
 
-	#wantedBytes(): number {
+	wantedBytes(): number {
 		if (this.#phase !== "exchanging" || !this.#parser.isInBody) return Infinity;
 		return Math.max(1, this.#request?.wantedBytes?.() ?? Infinity);
 	}
 
-	#onData(buffer: Uint8Array, byteCount: number): boolean {
+	onData(buffer: Uint8Array, byteCount: number): boolean {
 		if (this.#phase !== "exchanging" || this.#sentBytes === 0) {
 			this.#onUnexpectedData();
 			return false;
@@ -216,11 +212,15 @@ export class TcpHttpClient implements HttpClient {
 	}
 
 	/** Not before all announced bytes were seen: what follows the body in them is over-delivery. */
-	#onDataEnd(): void {
+	onDataEnd(): void {
 		if (this.#phase === "exchanging" && this.#parser.isDone) this.#finish(undefined);
 	}
 
-	#onClosed(): void {
+	onFault(cause: unknown): void {
+		this.#finish({ code: "io-failed", cause });
+	}
+
+	onClosed(): void {
 		this.#connection = undefined;
 		const request = this.#request;
 		if (request === undefined) return;
@@ -291,10 +291,5 @@ export class TcpHttpClient implements HttpClient {
 
 	#clearTimers(): void {
 		for (const timer of [this.#startTimer, this.#endTimer, this.#tickTimer, this.#totalTimer]) timer.clear();
-	}
-
-	#timerFor(onTime: () => void): TimerSlot {
-		const onFault = (cause: unknown) => this.#finish({ code: "io-failed", cause });
-		return new TimerSlot({ timer: this.#options.timer, onTime, onFault });
 	}
 }

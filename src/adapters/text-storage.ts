@@ -12,7 +12,8 @@ export interface TextStorage {
 
 /** What `open` of `embedded:storage/key-value` returns, as far as it is used. */
 export interface KeyValue {
-	read(key: string): string | undefined;
+	/** A string, or undefined if there is none; the SDK's own typings allow for other formats. */
+	read(key: string): unknown;
 	write(key: string, value: string): void;
 }
 
@@ -37,7 +38,8 @@ export class KeyValueTexts implements TextStorage {
 
 	read(name: string): string | undefined {
 		try {
-			return this.#open().read(name);
+			const text = this.#open().read(name);
+			return typeof text === "string" ? text : undefined;
 		} catch (cause) {
 			throw toFotaError(cause, { code: "storage-failed", doing: `reading ${name}` });
 		}

@@ -14,32 +14,34 @@ export interface TimerSlotOptions {
 	readonly onFault: (cause: unknown) => void;
 }
 
+/** Keeps no options object: a device holds some twenty of these, and each value of an object is a slot of the heap. */
 export class TimerSlot {
-	readonly #options: TimerSlotOptions;
-	readonly #fire = () => {
-		this.#id = undefined;
-		try {
-			this.#options.onTime();
-		} catch (cause) {
-			this.#options.onFault(cause);
-		}
-	};
+	readonly #timer: TimerPort;
+	readonly #fire: () => void;
 	#id: unknown;
 
-	constructor(options: TimerSlotOptions) {
-		this.#options = options;
+	constructor({ timer, onTime, onFault }: TimerSlotOptions) {
+		this.#timer = timer;
+		this.#fire = () => {
+			this.#id = undefined;
+			try {
+				onTime();
+			} catch (cause) {
+				onFault(cause);
+			}
+		};
 	}
 
 	/** Replaces what was set before. Throws what the timer throws. */
 	set(delayMs: number): void {
 		this.clear();
-		this.#id = this.#options.timer.set(this.#fire, delayMs);
+		this.#id = this.#timer.set(this.#fire, delayMs);
 	}
 
 	/** Idempotent. */
 	clear(): void {
 		const id = this.#id;
 		this.#id = undefined;
-		if (id !== undefined) this.#options.timer.clear(id);
+		if (id !== undefined) this.#timer.clear(id);
 	}
 }

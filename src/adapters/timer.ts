@@ -3,7 +3,7 @@
 
 import type { Log, Timer, TimerId } from "../update/ports.js";
 import { describeCause } from "./cause.js";
-import { type TimerPort, TimerSlot } from "./timer-slot.js";
+import type { TimerPort } from "./timer-slot.js";
 
 /** Moddable takes the delay as a signed 32-bit number. */
 const DELAY_MAX_MS = 0x7fff_ffff;
@@ -26,12 +26,30 @@ export class GuardedTimer implements Timer {
 
 	/** The delay is rounded up; what is negative counts as 0, what is above 24 days as 24 days. */
 	set(callback: () => void, delayMs: number): TimerId {
-		const slot = new TimerSlot({ timer: this.#timer, onTime: callback, onFault: this.#onFault });
-		slot.set(Math.min(Math.max(Math.ceil(delayMs), 0), DELAY_MAX_MS));
-		return slot;
+		const pending: Pending = { id: undefined };
+		pending.id = this.#timer.set(
+			() => {
+				pending.id = undefined;
+				try {
+					callback();
+				} catch (cause) {
+					this.#onFault(cause);
+				}
+			},
+			Math.min(Math.max(Math.ceil(delayMs), 0), DELAY_MAX_MS),
+		);
+		return pending;
 	}
 
 	clear(id: TimerId): void {
-		if (id instanceof TimerSlot) id.clear();
+		const pending = id as Pending | undefined;
+		if (pending?.id === undefined) return;
+		this.#timer.clear(pending.id);
+		pending.id = undefined;
 	}
+}
+
+/** Moddable's timer, until it fires: it must not be cleared afterwards. */
+interface Pending {
+	id: unknown;
 }

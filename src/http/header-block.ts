@@ -1,6 +1,6 @@
 // Reads the header lines of an HTTP/1.1 message byte by byte, in any split, up to the empty line. Keeps the
 // values of the names it was given and what decides where the message ends; the rest is checked and counted.
-// Called by response-parser. It must not know status lines, bodies or sockets.
+// Called by response-parser and request-parser. It must not know first lines, bodies or sockets.
 
 import {
 	asciiText,
@@ -11,6 +11,7 @@ import {
 	isTokenByte,
 	isVisibleByte,
 } from "./ascii.js";
+import type { HeaderError } from "./header-error.js";
 import {
 	MAX_CONTENT_LENGTH_DIGITS,
 	MAX_HEAD_BYTES,
@@ -20,7 +21,6 @@ import {
 	MAX_HEADERS,
 	MAX_KEPT_VALUES_BYTES,
 } from "./limits.js";
-import type { ResponseError } from "./response-error.js";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -45,10 +45,24 @@ const CONNECTION = -3;
 /** Marks a value that has not appeared; above any length. */
 const ABSENT = 0xffff;
 
+/** Room for the values that are kept. */
+export interface ValueLimits {
+	/** Bytes of one value. */
+	readonly valueMaxBytes: number;
+	/** Bytes of all of them. Costs its bytes of RAM. */
+	readonly keptMaxBytes: number;
+}
+
+const RESPONSE_VALUES: ValueLimits = {
+	valueMaxBytes: MAX_HEADER_VALUE_BYTES,
+	keptMaxBytes: MAX_KEPT_VALUES_BYTES,
+};
+
 export class HeaderBlock {
 	readonly #names: readonly string[];
+	readonly #limits: ValueLimits;
 	readonly #name = new Uint8Array(MAX_HEADER_NAME_BYTES);
-	readonly #values = new Uint8Array(MAX_KEPT_VALUES_BYTES);
+	readonly #values: Uint8Array;
 	readonly #valueOffsets: Uint16Array;
 	readonly #valueLengths: Uint16Array;
 	#place = LINE_START;
@@ -61,11 +75,16 @@ export class HeaderBlock {
 	#headerCount = 0;
 	#contentLengthBytes: number | undefined;
 	#asksToClose = false;
-	#error: ResponseError | undefined;
+	#error: HeaderError | undefined;
 
-	/** `names` are those whose values are kept, lower-case, each at most MAX_HEADER_NAME_BYTES. */
-	constructor(names: readonly string[]) {
+	/**
+	 * `names` are those whose values are kept, lower-case, each at most MAX_HEADER_NAME_BYTES. `limits`: default those of a
+	 * response.
+	 */
+	constructor(names: readonly string[], limits: ValueLimits = RESPONSE_VALUES) {
 		this.#names = names;
+		this.#limits = limits;
+		this.#values = new Uint8Array(limits.keptMaxBytes);
 		this.#valueOffsets = new Uint16Array(names.length);
 		this.#valueLengths = new Uint16Array(names.length).fill(ABSENT);
 	}
@@ -74,7 +93,7 @@ export class HeaderBlock {
 		return this.#place === COMPLETE;
 	}
 
-	get error(): ResponseError | undefined {
+	get error(): HeaderError | undefined {
 		return this.#error;
 	}
 
@@ -118,7 +137,7 @@ export class HeaderBlock {
 		return at;
 	}
 
-	#take(byte: number): ResponseError | undefined {
+	#take(byte: number): HeaderError | undefined {
 		this.#lineBytes += 1;
 		this.#blockBytes += 1;
 		if (this.#lineBytes > MAX_HEADER_LINE_BYTES) return "header-line-too-long";
@@ -139,7 +158,7 @@ export class HeaderBlock {
 		}
 	}
 
-	#takeLineStart(byte: number): ResponseError | undefined {
+	#takeLineStart(byte: number): HeaderError | undefined {
 		if (byte === CR) {
 			this.#place = BLOCK_END;
 			return undefined;
@@ -152,7 +171,7 @@ export class HeaderBlock {
 		return this.#takeName(byte);
 	}
 
-	#takeName(byte: number): ResponseError | undefined {
+	#takeName(byte: number): HeaderError | undefined {
 		if (isTokenByte(byte)) {
 			if (this.#nameBytes < MAX_HEADER_NAME_BYTES) this.#name[this.#nameBytes] = byte;
 			this.#nameBytes += 1;
@@ -182,7 +201,7 @@ export class HeaderBlock {
 		return IGNORED;
 	}
 
-	#takeValue(byte: number): ResponseError | undefined {
+	#takeValue(byte: number): HeaderError | undefined {
 		if (byte === CR) {
 			this.#place = LINE_END;
 			return undefined;
@@ -191,14 +210,14 @@ export class HeaderBlock {
 		if (!isTextByte(byte)) return "bad-header";
 		if (this.#header === IGNORED) return undefined;
 		const offset = this.#keptBytes + this.#valueBytes;
-		if (offset === MAX_KEPT_VALUES_BYTES || this.#valueBytes === MAX_HEADER_VALUE_BYTES)
-			return "header-value-too-long";
+		const { keptMaxBytes, valueMaxBytes } = this.#limits;
+		if (offset === keptMaxBytes || this.#valueBytes === valueMaxBytes) return "header-value-too-long";
 		this.#values[offset] = byte;
 		this.#valueBytes += 1;
 		return undefined;
 	}
 
-	#takeLineFeed(byte: number): ResponseError | undefined {
+	#takeLineFeed(byte: number): HeaderError | undefined {
 		if (byte !== LF) return "bad-line-end";
 		if (this.#place === BLOCK_END) {
 			this.#place = COMPLETE;
@@ -210,7 +229,7 @@ export class HeaderBlock {
 	}
 
 	/** The value lies behind those that are kept. RFC 9110 §5.5: blanks around it are not part of it. */
-	#endValue(): ResponseError | undefined {
+	#endValue(): HeaderError | undefined {
 		const offset = this.#keptBytes;
 		while (this.#valueBytes > 0 && isBlankByte(this.#values[offset + this.#valueBytes - 1] ?? 0))
 			this.#valueBytes -= 1;
@@ -230,7 +249,7 @@ export class HeaderBlock {
 		return undefined;
 	}
 
-	#endContentLength(offset: number): ResponseError | undefined {
+	#endContentLength(offset: number): HeaderError | undefined {
 		if (this.#contentLengthBytes !== undefined) return "duplicate-header";
 		if (this.#valueBytes === 0 || this.#valueBytes > MAX_CONTENT_LENGTH_DIGITS) return "bad-content-length";
 		let lengthBytes = 0;

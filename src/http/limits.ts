@@ -28,3 +28,18 @@ export const MAX_CONTENT_LENGTH_DIGITS = 10;
 
 /** Responses of 1xx before the real one. We never ask for one; a server may send 100 or 103 unasked. */
 export const MAX_INTERIM_RESPONSES = 4;
+
+/** Bytes of "METHOD /target HTTP/1.1" with CR LF. */
+export const MAX_REQUEST_LINE_BYTES = 256;
+
+/** Bytes of a method: ours are GET and POST. */
+export const MAX_METHOD_BYTES = 8;
+
+/** Bytes of a target. Ours have at most 8. */
+export const MAX_TARGET_BYTES = 128;
+
+/** Bytes of a value of a request that is kept: a release statement has at most 1024. */
+export const MAX_REQUEST_VALUE_BYTES = 1024;
+
+/** Bytes of all kept values of a request: statement, authorization, host, expectation. Costs its bytes of RAM. */
+export const MAX_REQUEST_KEPT_VALUES_BYTES = 1536;

@@ -181,7 +181,7 @@ export class FotaFlash {
 	/**
 	 * False if the bootloader on this chip was seen to start a new image without putting it
 	 * on trial: it was flashed without rollback support and cannot be changed over the air.
-	 * Shown only on trial boots; true while nothing is known.
+	 * Shown by a trial boot and kept in the boot record; true while nothing is known.
 	 */
 	hasBootloaderRollback(): boolean {
 		return native("xs_fota_flash_hasBootloaderRollback").call(this);

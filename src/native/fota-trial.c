@@ -12,6 +12,7 @@
 #define STATE_OFFSET offsetof(esp_ota_select_entry_t, ota_state)
 #define BOOTS_OFFSET offsetof(esp_ota_select_entry_t, seq_label)
 #define POWER_BOOTS_OFFSET (BOOTS_OFFSET + sizeof(uint32_t))
+#define BARE_BOOTLOADER_OFFSET (BOOTS_OFFSET + 3 * sizeof(uint32_t))
 
 static bool gBootloaderLacksRollback;
 
@@ -99,6 +100,8 @@ static void __attribute__((constructor)) beginTrial(void)
 		&& RESET_REASON_CORE_DEEP_SLEEP != esp_rom_get_reset_reason(0);	/* a wake-up may pass it by */
 	if (otadata.partition->encrypted)
 		return;
+	if (gBootloaderLacksRollback)
+		programWord(&otadata, BARE_BOOTLOADER_OFFSET, 0);
 	bool isCounted = countBoot(&otadata, &boots);
 	bool hasBootsLeft = isCounted && boots < FOTA_TRIAL_BOOTS;
 	if (ESP_OTA_IMG_NEW != state && (hasBootsLeft || ESP_OTA_IMG_PENDING_VERIFY != state))
@@ -126,5 +129,15 @@ uint32_t fotaTrialBootsMax(const FotaOtadataRecord *otadata)
 
 bool fotaTrialHasBootloaderRollback(void)
 {
-	return !gBootloaderLacksRollback;
+	FotaOtadataRecord otadata;
+	if (gBootloaderLacksRollback)
+		return false;
+	if (ESP_OK != fotaOtadataRead(&otadata) || otadata.partition->encrypted)
+		return true;
+	for (int slot = 0; slot < (int)otadata.slotCount; slot++) {
+		int index = fotaOtadataIndex(&otadata, slot);
+		if (index >= 0 && 0 == counterWord(&otadata, index, BARE_BOOTLOADER_OFFSET))
+			return false;
+	}
+	return true;
 }

@@ -11,6 +11,8 @@
  *   bytes 0–3  a bit cleared for each start that counts (maximum FOTA_TRIAL_BOOTS)
  *   bytes 4–7  a bit cleared for each start after a loss of power (FOTA_TRIAL_POWER_BOOTS)
  *   bytes 8–11 zeros once the image is confirmed, or if it ran before it had a record (fota-otadata.h)
+ *   bytes 12–15 zeros if the bootloader was seen not to put the image on trial: kept by the confirmation, so it
+ *              is known at later starts too, until the records are written anew by cable, as a bootloader is
  *
  * A start counts for how the one before it ended. Loss of power, brown-out and the reset
  * button are no fault of the image; but an image may hang until somebody pulls the plug, or
@@ -34,7 +36,7 @@ uint32_t fotaTrialBoots(const FotaOtadataRecord *otadata, int index);
 uint32_t fotaTrialPowerBoots(const FotaOtadataRecord *otadata, int index);
 uint32_t fotaTrialBootsMax(const FotaOtadataRecord *otadata);
 
-/* False if this start showed that the bootloader does not put new images on trial. */
+/* False if this start, or a record of an earlier one, shows that the bootloader does not put new images on trial. */
 bool fotaTrialHasBootloaderRollback(void);
 
 #endif

@@ -12,6 +12,7 @@ export const KEY_LABELS = {
 	request: "request",
 	response: "response",
 	chunk: "chunk",
+	push: "push",
 } as const;
 
 export const AUTH_SCHEME = "FOTA-HMAC-SHA256";

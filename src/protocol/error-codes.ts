@@ -16,9 +16,9 @@ export const ERROR_CODES = {
 	"answer-unauthenticated":
 		"Device: the answer's MAC is missing or wrong: a forged or replayed manifest, order or acknowledgement. Security event; the answer is dropped, tried again with back-off. Operator: the device key differs between device and server, or somebody answers in the server's place.",
 	"auth-missing":
-		"Server: no credential in the request. Not tried again by itself. Operator: give a token, or provision the device.",
+		"Server, and a device for a push: no credential in the request. Not tried again by itself. Operator: give a token, or provision the device.",
 	"auth-failed":
-		"Server: unknown device or credential, or a wrong MAC. Security event. The device tries again with back-off. Operator: provision the device again, or look for an intruder.",
+		"Server, and a device for a push: unknown device or credential, or a wrong MAC. Security event. The device tries again with back-off; a device answers a wrong push later and later. Operator: provision the device again, give fota push the file of this very device, or look for an intruder.",
 	"nonce-stale":
 		"Server: the request's nonce is not above the last one accepted. The authenticated answer carries the next one; the device takes it and asks again once. Security event when it repeats.",
 	// What is offered
@@ -27,7 +27,7 @@ export const ERROR_CODES = {
 	"statement-malformed":
 		"Device and server: the release statement is not a well-formed JWS, or a field is outside its limits. As signature-invalid.",
 	"manifest-mismatch":
-		"Device and server: version, size or hash beside the release statement differ from what was signed. Security event; nothing is erased. Operator: publish the release again.",
+		"Device and server: version, size or hash beside the release statement (of a push: its Content-Length) differ from what was signed. Security event; nothing is erased. Operator: publish the release again, or sign the image that is pushed.",
 	"device-type-mismatch":
 		"Device and server: the release is for another device type. Nothing is erased. Operator: publish it for the right type.",
 	"chip-mismatch":
@@ -64,6 +64,13 @@ export const ERROR_CODES = {
 		"Device: the boot partition could not be set. The old firmware runs on; tried again at a later poll.",
 	"device-failed":
 		"Device: a fault in the update code itself that none of the other codes describes. The update is given up for now and tried at a later poll. Operator: send the serial log to the developers.",
+	// Local push
+	"challenge-stale":
+		"Device: the credential of a push is right, but its challenge was used, is too old, or is from before a restart: a replay, or a slow sender. Security event; nothing is erased. Operator: push again, fota push asks for a new challenge each time.",
+	"device-busy":
+		"Device: it cannot take a push now: another update is under way, its firmware is on trial, or it is about to restart; the detail says which. Nothing is erased. Operator: push again when that is over.",
+	"push-aborted":
+		"Device: the sender of an image stalled or broke off in the middle of it. Nothing is activated, the device goes on as before. Operator: look at the link, push again.",
 	// Trial and rollback
 	"boot-crashed":
 		"Device: the new firmware crashed, was reset by a watchdog, or restarted before it was confirmed, on all its trial boots. Rolled back, the release is remembered as bad. Operator: fix the release.",
@@ -77,12 +84,12 @@ export const ERROR_CODES = {
 		"Device: a trial boot showed that the bootloader lacks rollback support, so a crashing release would not be undone. Updates are refused until the next restart, which forgets it. Operator: flash the bootloader by cable.",
 	// Operator's side
 	"request-malformed":
-		"Server: a body, query or header is malformed or outside its limits; the detail says which. Not tried again by itself.",
+		"Server, and a device for a push: a body, query or header is malformed or outside its limits; the detail says which. Not tried again by itself.",
 	"upload-too-large": "Server: the upload exceeds the limit. Nothing is kept. Operator: check the file.",
 	"release-exists":
 		"Server: this version exists already for this device type with other content. Nothing is changed. Operator: raise the version.",
 	"device-unknown": "Server: no such device. Operator: provision it first.",
-	"not-found": "Server: no such resource.",
+	"not-found": "Server, and a device for a push: no such resource.",
 	"server-failed":
 		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
 	"server-unavailable": "Server: stopping, or its storage is out of reach. Tried again with back-off.",
@@ -110,6 +117,7 @@ export class FotaError extends Error {
 export const SECURITY_CODES: readonly ErrorCode[] = [
 	"answer-unauthenticated",
 	"auth-failed",
+	"challenge-stale",
 	"signature-invalid",
 	"statement-malformed",
 	"manifest-mismatch",

@@ -14,6 +14,7 @@ import {
 	SECTOR_BYTES,
 	UINT32_MAX,
 } from "./limits.js";
+import { encodeSurroundings, HOST_PATTERN, parseSurroundings, type Surroundings } from "./surroundings.js";
 
 export const IDENTITY_PARTITION = "fota_id";
 export const IDENTITY_SECTORS = 2;
@@ -21,7 +22,7 @@ const MAGIC = 0x46_4f_49_44; // "FOID", big-endian
 const HEAD_BYTES = 16;
 const CODE = "storage-failed";
 
-export interface Identity {
+export interface Identity extends Surroundings {
 	readonly deviceId: string;
 	readonly deviceKey: Uint8Array;
 	readonly deviceType: string;
@@ -58,8 +59,6 @@ export const DEFAULT_SETTINGS: Settings = {
 	confirmSeconds: 300,
 };
 
-const HOST_PATTERN = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
-
 /** Parses the JSON document. Throws `storage-failed`. */
 export function parseIdentity(bytes: Uint8Array): Identity {
 	const fields = parseJsonObject(bytes, { maxBytes: IDENTITY_MAX_BYTES, code: CODE });
@@ -71,6 +70,7 @@ export function parseIdentity(bytes: Uint8Array): Identity {
 		releaseKeys: parseReleaseKeys(fields),
 		server: { host: server.string("host", 253, HOST_PATTERN), port: server.integer("port", 1, 65_535) },
 		settings: parseSettings(fields.optionalObject("settings")),
+		...parseSurroundings(fields),
 	};
 }
 
@@ -123,6 +123,7 @@ export function encodeIdentity(identity: Identity): Uint8Array {
 				rollback_to: settings.rollbackTo,
 				confirm_s: settings.confirmSeconds,
 			},
+			...encodeSurroundings(identity),
 		}),
 	);
 }

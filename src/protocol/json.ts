@@ -100,6 +100,11 @@ export class JsonFields {
 		return this.has(name) ? this.string(name, maxChars, pattern) : undefined;
 	}
 
+	/** Where an empty text means something of its own. */
+	isEmptyString(name: string): boolean {
+		return this.#own(name) === "";
+	}
+
 	oneOf<T extends string>(name: string, allowed: readonly T[]): T {
 		const value = this.#own(name);
 		const found = allowed.find((item) => item === value);

@@ -23,6 +23,10 @@ export const STATUS_MAX_BYTES = 2048;
 /** Largest answer to a status report, a rollback poll or an error (problem details). */
 export const ANSWER_MAX_BYTES = 1024;
 export const STATEMENT_MAX_BYTES = 1024;
+/** Largest answer to GET /info and to a push. */
+export const INFO_MAX_BYTES = 2048;
+/** Random bytes of a push challenge. */
+export const CHALLENGE_BYTES = 16;
 /** The device's state in storage: a string of NVS holds 4000 with its end, and must lie in one page of 4032. */
 export const STATE_MAX_BYTES = 3900;
 export const IDENTITY_MAX_BYTES = SECTOR_BYTES - 16;

@@ -22,7 +22,12 @@ export type RolledBack = Omit<RollbackNote, "slot" | "tryCount">;
 
 export type Ending =
 	| { readonly kind: "completed"; readonly release: Release | undefined }
-	| { readonly kind: "failed"; readonly error: FotaError; readonly release: Release | undefined }
+	| {
+			readonly kind: "failed";
+			readonly error: FotaError;
+			readonly release: Release | undefined;
+			readonly isPushed?: boolean;
+	  }
 	| { readonly kind: "rolled-back"; readonly left: RolledBack }
 	/** The running firmware was to be left and could not be. */
 	| { readonly kind: "rollback-failed"; readonly error: FotaError; readonly orderId: number | undefined };
@@ -57,7 +62,7 @@ export function bookEnding(
 		case "failed":
 			return ending.release === undefined
 				? undefined
-				: bookFailed(state, ending.error, ending.release, context.slot);
+				: bookFailed(state, ending, ending.release, context.slot);
 	}
 }
 
@@ -103,16 +108,18 @@ function bookRolledBack(state: PersistentState, left: RolledBack): Partial<Persi
 
 function bookFailed(
 	state: PersistentState,
-	error: FotaError,
+	ending: Extract<Ending, { kind: "failed" }>,
 	release: Release,
 	slot: string,
 ): Partial<PersistentState> | undefined {
+	const { error, isPushed } = ending;
 	const job = jobFor(state, release, slot);
 	const outcomes = appended(state, failure(error, release.version, release.hash));
 	switch (error.code) {
 		case "hash-mismatch":
 		case "flash-failed": {
-			const tryCount = job.tryCount + 1;
+			// Threat: a pushed image has no MAC of its own; whoever alters it on the way must not have the release banned.
+			const tryCount = isPushed && error.code === "hash-mismatch" ? job.tryCount : job.tryCount + 1;
 			if (tryCount >= TRIES_MAX) break;
 			return { job: { ...job, phase: "download", erasedBytes: 0, tryCount }, outcomes };
 		}

@@ -1,6 +1,7 @@
 // Which part of the runner carries out which command. What a command throws is its outcome "failed".
 import type { Installer } from "./installer.js";
 import type { Poller } from "./poller.js";
+import type { PushIntake } from "./push-intake.js";
 import type { ReportFacts } from "./reports.js";
 import type { Command } from "./states.js";
 import type { Supervisor } from "./supervisor.js";
@@ -8,11 +9,12 @@ import type { Supervisor } from "./supervisor.js";
 export interface Parts {
 	readonly poller: Poller;
 	readonly installer: Installer;
+	readonly pushes: PushIntake;
 	readonly supervisor: Supervisor;
 }
 
 export function carryOut(parts: Parts, command: Command, facts: () => ReportFacts): void {
-	const { poller, installer, supervisor } = parts;
+	const { poller, installer, pushes, supervisor } = parts;
 	switch (command.name) {
 		case "wait":
 			poller.wait(command);
@@ -24,7 +26,14 @@ export function carryOut(parts: Parts, command: Command, facts: () => ReportFact
 			poller.checkOrder();
 			break;
 		case "open-download":
-			installer.open(command.offer);
+			if (command.offer.isPushed) {
+				// What it knows of the slot is about to become untrue.
+				installer.forget();
+				pushes.open(command.offer);
+			} else installer.open(command.offer);
+			break;
+		case "receive":
+			pushes.receive();
 			break;
 		case "fetch":
 			installer.fetch();
@@ -39,7 +48,7 @@ export function carryOut(parts: Parts, command: Command, facts: () => ReportFact
 			installer.activate(command.release);
 			break;
 		case "restart":
-			supervisor.restart(facts());
+			supervisor.restart(facts);
 			break;
 		case "watch-trial":
 			supervisor.watchTrial(command.hasDeadline);

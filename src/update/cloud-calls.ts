@@ -20,6 +20,7 @@ export class CloudCalls {
 	#pendingCount = 0;
 	#isConnected = false;
 	#isClosed = false;
+	#dropCount = 0;
 
 	constructor(options: { readonly cloud: Cloud; readonly timer: Timer; readonly guard: Guard }) {
 		this.#cloud = options.cloud;
@@ -72,6 +73,7 @@ export class CloudCalls {
 	/** Ends what is under way. */
 	drop(): void {
 		this.#isConnected = false;
+		this.#dropCount++;
 		this.#cloud.disconnect();
 	}
 
@@ -83,12 +85,13 @@ export class CloudCalls {
 		let isOver = false;
 		let seen = progress();
 		let limit: unknown;
+		const dropCount = this.#dropCount;
 		const finish = (outcome: Outcome<T>) => {
 			if (isOver) return;
 			isOver = true;
-			this.#pendingCount--;
-			this.#guard(() => {
-				this.#timer.clear(limit);
+			this.#timer.clear(limit);
+			this.#inOwnTurn(() => {
+				this.#pendingCount--;
 				done(outcome);
 			});
 		};
@@ -102,13 +105,28 @@ export class CloudCalls {
 			finish({ error: new FotaError("network-timeout", "the call was never answered") });
 			this.#guard(() => this.drop());
 		};
+		const begin = () => {
+			if (isOver) return;
+			if (dropCount !== this.#dropCount) finish({ error: new FotaError("network-unavailable", "dropped") });
+			else start(finish, () => !isOver && !this.#isClosed);
+		};
 		limit = this.#timer.set(expire, CALL_LIMIT_MS);
 		this.#pendingCount++;
 		this.#isConnected = true;
-		try {
-			start(finish, () => !isOver && !this.#isClosed);
-		} catch (cause) {
-			finish({ error: toFotaError(cause, "network-unavailable") });
-		}
+		this.#inOwnTurn(() => {
+			try {
+				begin();
+			} catch (cause) {
+				finish({ error: toFotaError(cause, "network-unavailable") });
+			}
+		});
+	}
+
+	/**
+	 * The stack of the XS machine is small (docs/design.md, Memory): neither what asks nor what follows from an answer may
+	 * stand on top of the step or the socket callback that led to it.
+	 */
+	#inOwnTurn(work: () => void): void {
+		this.#timer.set(() => this.#guard(work), 0);
 	}
 }

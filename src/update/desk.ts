@@ -17,10 +17,15 @@ export interface Desk {
 	readonly startedMs: number;
 	/** The next event of the machine. */
 	dispatch(event: Event): void;
-	/** Does `work` later, unless another command has begun by then. A wait of a second or more frees the sockets. */
-	later(delayMs: number, work: () => void): void;
+	/**
+	 * Does `work` later, unless another command has begun by then. A wait of a second or more frees the sockets. Where the
+	 * wait is for the network, its return ends it.
+	 */
+	later(delayMs: number, work: () => void, isForNetwork?: boolean): void;
 	/** A callback that counts only until another command begins. */
 	only<A extends unknown[]>(work: (...values: A) => void): (...values: A) => void;
+	/** Runs work that comes from outside: whatever it throws ends there and becomes the event "failed". */
+	guard(work: () => void): void;
 	/** The restart that was asked for is under way: nothing more happens. */
 	halt(): void;
 }

@@ -1,16 +1,14 @@
-// One release on its way into the spare slot: the slot is made ready, frames come in, each chunk is verified, written,
-// and the flash ahead erased. Used by the runner, which says when and how much to fetch. It must not know about
-// requests, retries or time. At any moment a reset may happen; what then holds is said in erase-plan.ts and resume.ts.
+// One release on its way into the spare slot (image-region.ts): frames come in, each chunk is verified and written. Used
+// by the runner, which says when and how much to fetch. It must not know about requests, retries or time. At any moment
+// a reset may happen; what then holds is said in erase-plan.ts and resume.ts.
 import { ChunkFrameDecoder, framesLength } from "../protocol/chunk-frames.js";
 import { FotaError } from "../protocol/error-codes.js";
 import { SECTOR_BYTES } from "../protocol/limits.js";
 import { chunkCountOf, chunkLengthOf } from "../protocol/manifest.js";
-import { jobFor } from "./bookkeeping.js";
-import { eraseStep, eraseTarget, extensionEnd, regionEnd } from "./erase-plan.js";
 import { toFotaError } from "./fault.js";
+import { ImageRegion } from "./image-region.js";
 import type { Ledger } from "./ledger.js";
 import type { Offer } from "./offer.js";
-import type { Job } from "./persistent-state.js";
 import type { Crypto, Slots } from "./ports.js";
 import { findResumePoint } from "./resume.js";
 
@@ -31,38 +29,25 @@ export class Download {
 	readonly chunkCount: number;
 	readonly #options: DownloadOptions;
 	readonly #decoder: ChunkFrameDecoder;
-	readonly #slotBytes: number;
-	readonly #endBytes: number;
-	#job: Job;
+	readonly #region: ImageRegion;
 	#nextChunk = 0;
 	/** The next chunk lies in flash since an earlier life, not yet authenticated. */
 	#isHeld = false;
-	/** Sectors from an earlier life to be erased again before anything is written, taken from the end. */
-	#repair: { fromBytes: number; toBytes: number } | undefined;
-	#isPrepared = false;
-	/** Erased without a gap up to here; what is above the job's erasedBytes is not recorded yet. */
-	#erasedBytes: number;
 	#lastChunk = 0;
 	#error: FotaError | undefined;
 
 	constructor(options: DownloadOptions) {
 		const { offer, slots, ledger } = options;
-		const { sizeBytes } = offer.release;
-		const spare = slots.spare();
 		this.#options = options;
 		this.offer = offer;
-		this.chunkCount = chunkCountOf(sizeBytes, offer.chunkBytes);
+		this.chunkCount = chunkCountOf(offer.release.sizeBytes, offer.chunkBytes);
 		this.#decoder = new ChunkFrameDecoder(offer.chunkBytes);
-		this.#slotBytes = spare.sizeBytes;
-		this.#endBytes = regionEnd(sizeBytes, this.#slotBytes);
-		const job = jobFor(ledger.state, offer.release, spare.label);
-		this.#job = { ...job, erasedBytes: Math.min(job.erasedBytes, this.#endBytes) };
-		this.#erasedBytes = this.#job.erasedBytes;
+		this.#region = new ImageRegion({ slots, ledger, release: offer.release });
 	}
 
 	/** The image lies complete in flash since an earlier activation; nothing needs to be fetched. */
 	get isImageInFlash(): boolean {
-		return this.#job.phase === "activated";
+		return this.#region.isActivated;
 	}
 
 	get nextChunk(): number {
@@ -84,10 +69,9 @@ export class Download {
 	 * `storage-failed`.
 	 */
 	openStep(): boolean {
-		if (!this.#isPrepared) this.#prepare();
-		else if (this.#repair) this.#repairStep();
-		else if (this.#job.erasedBytes === 0 || this.#isEraseDue()) this.#eraseStep();
-		return this.#repair === undefined && this.#job.erasedBytes > 0 && !this.#isEraseDue();
+		if (!this.#region.isPrepared) this.#prepare();
+		else this.#region.readyStep(this.#frontierBytes);
+		return this.#region.isReadyAt(this.#frontierBytes);
 	}
 
 	/** Expects `count` chunks from the next one on; returns the exact length of the body. */
@@ -96,7 +80,7 @@ export class Download {
 		const first = this.#nextChunk;
 		this.#error = undefined;
 		this.#lastChunk = first + count;
-		while (this.#repair) this.#repairStep();
+		this.#region.finishRepair();
 		this.#options.crypto.useImage(release.hash);
 		this.#expectNext();
 		return framesLength({
@@ -154,14 +138,12 @@ export class Download {
 		const offset = chunk * this.offer.chunkBytes;
 		if (this.#isHeld) slots.read(offset, buffer, 0, dataBytes);
 		if (!crypto.isChunkAuthentic(chunk, buffer, dataBytes)) this.#refuse(chunk);
-		// By the plan this erases nothing: the extension is complete before the data gets there.
-		while (this.#job.erasedBytes < offset + dataBytes) this.#eraseStep();
 		// A held chunk too: the same bytes again change no bit, and make whole what a cut may have left weak.
-		slots.write(offset, buffer, 0, dataBytes);
+		this.#region.write(offset, buffer, dataBytes);
 		this.#isHeld = false;
 		this.#nextChunk = chunk + 1;
 		onChunk(this.#nextChunk);
-		if (this.#isEraseDue()) this.#eraseStep();
+		this.#region.eraseAhead(this.#frontierBytes);
 		this.#expectNext();
 	}
 
@@ -179,7 +161,7 @@ export class Download {
 		const fromBytes = this.#nextChunk * chunkBytes;
 		const dataBytes = chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes);
 		this.#isHeld = false;
-		this.#repair = { fromBytes, toBytes: fromBytes + Math.ceil(dataBytes / SECTOR_BYTES) * SECTOR_BYTES };
+		this.#region.repair(fromBytes, fromBytes + Math.ceil(dataBytes / SECTOR_BYTES) * SECTOR_BYTES);
 	}
 
 	#expectNext(): void {
@@ -188,60 +170,22 @@ export class Download {
 			this.#decoder.expect(chunkLengthOf(this.#nextChunk, release.sizeBytes, chunkBytes), this.#isHeld);
 	}
 
-	// No boot record may name the slot while it is changed: also at a resume, whatever happened to the records since.
-	#prepare(): void {
-		const { slots, ledger } = this.#options;
-		slots.prepare();
-		this.#isPrepared = true;
-		const known = ledger.state.job;
-		if (this.#job.erasedBytes > 0) {
-			this.#resume();
-		} else if (known && (known.erasedBytes > 0 || known.phase === "activated")) {
-			// What an earlier job says about the flash is about to become untrue.
-			ledger.commit({ job: { ...known, phase: "download", erasedBytes: 0 } });
-		}
+	get #frontierBytes(): number {
+		return this.#nextChunk * this.offer.chunkBytes;
 	}
 
-	#resume(): void {
+	#prepare(): void {
 		const { slots } = this.#options;
+		const { recordedBytes } = this.#region;
+		this.#region.prepare();
+		if (recordedBytes === 0) return;
 		const { chunkBytes } = this.offer;
 		const { sizeBytes } = this.offer.release;
-		const point = findResumePoint({ slots, recordedBytes: this.#job.erasedBytes, chunkBytes, sizeBytes });
+		const point = findResumePoint({ slots, recordedBytes, chunkBytes, sizeBytes });
 		this.#nextChunk = point.nextChunk;
 		this.#isHeld = point.isHeld;
 		// Nothing lies behind the last recorded sector.
 		if (point.eraseFromBytes < point.eraseToBytes)
-			this.#repair = { fromBytes: point.eraseFromBytes, toBytes: point.eraseToBytes };
-	}
-
-	// From the top down: see resume.ts.
-	#repairStep(): void {
-		const repair = this.#repair;
-		if (repair === undefined) return;
-		repair.toBytes -= SECTOR_BYTES;
-		this.#options.slots.erase(repair.toBytes, SECTOR_BYTES);
-		if (repair.toBytes <= repair.fromBytes) this.#repair = undefined;
-	}
-
-	#isEraseDue(): boolean {
-		const { sizeBytes } = this.offer.release;
-		const frontierBytes = Math.min(sizeBytes, this.#nextChunk * this.offer.chunkBytes);
-		const recordedBytes = this.#job.erasedBytes;
-		return this.#erasedBytes < eraseTarget({ frontierBytes, recordedBytes, endBytes: this.#endBytes });
-	}
-
-	/** One erase; at the end of an extension also its record. Only what is recorded may be written to. */
-	#eraseStep(): void {
-		const { slots, ledger } = this.#options;
-		const end = extensionEnd(this.#job.erasedBytes, this.#endBytes);
-		if (this.#erasedBytes < end) {
-			const lengthBytes = eraseStep(this.#erasedBytes, end);
-			slots.erase(this.#erasedBytes, lengthBytes);
-			this.#erasedBytes += lengthBytes;
-		}
-		if (this.#erasedBytes < end) return;
-		const job = { ...this.#job, erasedBytes: end };
-		ledger.commit({ job });
-		this.#job = job;
+			this.#region.repair(point.eraseFromBytes, point.eraseToBytes);
 	}
 }

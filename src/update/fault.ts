@@ -9,6 +9,11 @@ export function toFotaError(cause: unknown, code: ErrorCode = "device-failed"): 
 	return new FotaError(code, cause instanceof Error ? cause.message : String(cause), { cause });
 }
 
+/** A push cannot be taken now; the message says why. */
+export function busyError(message: string): FotaError {
+	return new FotaError("device-busy", message);
+}
+
 /** Text that the limits of reports and storage accept, never empty. It may come from native code or from the server. */
 export function plainMessage(text: string): string {
 	return plainText(text, REASON_MAX_CHARS) ?? "no details";

@@ -6,6 +6,7 @@ import type { Desk } from "./desk.js";
 import { Download } from "./download.js";
 import { toFotaError } from "./fault.js";
 import { progressLine } from "./log-lines.js";
+import { tellObservers } from "./observers.js";
 import type { Offer } from "./offer.js";
 import type { Release } from "./persistent-state.js";
 import { stallDelayMs } from "./schedule.js";
@@ -42,13 +43,20 @@ export class Installer {
 			fetchedCount: chunk - this.#firstChunk,
 			elapsedMs: ports.clock.nowMs() - this.#openedMs,
 		});
-		if (line) ports.log.write("info", line);
+		if (line === undefined) return;
+		ports.log.write("info", line);
+		tellObservers(ports, { state: "DOWNLOADING", percent: Math.floor((100 * chunk) / chunkCount) });
 	}
 
 	/** Nothing is under way: what is not needed to go on with the download is let go. */
 	rest(): void {
 		this.#verification?.abandon();
 		this.#verification = undefined;
+	}
+
+	/** Somebody else writes to the slot: a download that was put off begins with a look at the flash again. */
+	forget(): void {
+		this.#download = undefined;
 	}
 
 	open(offer: Offer): void {
@@ -165,7 +173,7 @@ export class Installer {
 	pause(stallCount: number): void {
 		const { settings, ports } = this.#desk;
 		const delayMs = stallCount === 0 ? settings.intervalMs : stallDelayMs(stallCount, ports.random);
-		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "pause-over" }));
+		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "pause-over" }), stallCount > 0);
 	}
 
 	verify(release: Release): void {

@@ -33,7 +33,8 @@ function stateDetails(state: State): string {
 
 function offerDetails(offer: Offer): string {
 	const { version, sizeBytes } = offer.release;
-	return `${version}, ${Math.ceil(sizeBytes / 1024)} KB in chunks of ${offer.chunkBytes / 1024} KB`;
+	const way = offer.isPushed ? "pushed" : `in chunks of ${offer.chunkBytes / 1024} KB`;
+	return `${version}, ${Math.ceil(sizeBytes / 1024)} KB ${way}`;
 }
 
 /** A line at each 5 % of progress; undefined between. */
@@ -45,13 +46,15 @@ export function progressLine(options: {
 	/** Chunks that came since `elapsedMs` began. */
 	readonly fetchedCount: number;
 	readonly elapsedMs: number;
+	/** Default "download". */
+	readonly what?: "download" | "push";
 }): string | undefined {
-	const { chunk, chunkCount, chunkBytes } = options;
+	const { chunk, chunkCount, chunkBytes, what = "download" } = options;
 	const percent = Math.floor((100 * chunk) / chunkCount);
 	const isNewStep = Math.floor(percent / 5) > Math.floor((100 * (chunk - 1)) / chunkCount / 5);
 	if (!isNewStep) return undefined;
 	const kilobytes = Math.floor((chunk * chunkBytes) / 1024);
 	const seconds = Math.max(1, options.elapsedMs) / 1000;
 	const rate = Math.round((options.fetchedCount * chunkBytes) / 1024 / seconds);
-	return `download ${percent} % (${chunk} of ${chunkCount} chunks), ${kilobytes} KB, ${rate} KB/s`;
+	return `${what} ${percent} % (${chunk} of ${chunkCount} chunks), ${kilobytes} KB, ${rate} KB/s`;
 }

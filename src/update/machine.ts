@@ -6,6 +6,7 @@ import { type ErrorCode, FotaError } from "../protocol/error-codes.js";
 import { chunkCountOf } from "../protocol/manifest.js";
 import type { Ending, RolledBack } from "./bookkeeping.js";
 import type { Situation, Trial } from "./boot.js";
+import type { Offer } from "./offer.js";
 import type { Release } from "./persistent-state.js";
 import type { Command, Event, State, StateName, Step } from "./states.js";
 
@@ -25,12 +26,10 @@ export function step(state: State, event: Event): Step {
 		case "DOWNLOADING":
 			return stepDownloading(state, event);
 		case "VERIFYING":
-			if (event.name === "image-verified")
-				return go({ ...state, name: "WRITING" }, { name: "activate", release: state.release });
+			if (event.name === "image-verified") return activate(state);
 			return event.name === "failed" ? fail(state, event.error, state.release) : stay(state);
 		case "WRITING":
-			if (event.name === "activated")
-				return go({ ...state, name: "REBOOTING" }, { name: "restart", release: state.release });
+			if (event.name === "activated") return reboot(state);
 			return event.name === "failed" ? fail(state, event.error, state.release) : stay(state);
 		case "REBOOTING":
 			// The boot record is set: the next poll finds the image in flash and tries the restart again.
@@ -59,6 +58,8 @@ function stepIdle(state: In<"IDLE">, event: Event): Step {
 			return go({ name: "CHECKING_MANIFEST", asks: "manifest", failureCount }, { name: "check-manifest" });
 		case "order-announced":
 			return go({ name: "CHECKING_MANIFEST", asks: "order", failureCount }, { name: "check-order" });
+		case "pushed":
+			return download(event.offer, failureCount);
 		case "failed":
 			return fail(state, event.error, undefined);
 		default:
@@ -99,18 +100,18 @@ function stepChecking(state: In<"CHECKING_MANIFEST">, event: Event): Step {
 	const { failureCount } = state;
 	switch (event.name) {
 		case "offered":
-			return go(
-				{ name: "DOWNLOADING", offer: event.offer, nextChunk: undefined, stallCount: 0, failureCount },
-				{ name: "open-download", offer: event.offer },
-			);
+		// Whoever stands beside the device goes before a poll, whose answer no longer counts then.
+		case "pushed":
+			return download(event.offer, failureCount);
 		// Refused or not: the poll as such went well, and the operator may have sent an order.
 		case "nothing-offered":
 		case "refused":
-			return go({ ...state, asks: "order" }, { name: "check-order" });
+		case "put-off":
+			return go({ ...state, asks: "order", isPutOff: event.name === "put-off" }, { name: "check-order" });
 		case "ordered":
 			return rollBack(event.left, undefined);
 		case "nothing-ordered":
-			return idle("poll", 0);
+			return idle(state.isPutOff ? "free" : "poll", 0);
 		case "check-failed":
 			return idle("retry", failureCount + 1);
 		case "failed":
@@ -118,6 +119,13 @@ function stepChecking(state: In<"CHECKING_MANIFEST">, event: Event): Step {
 		default:
 			return stay(state);
 	}
+}
+
+function download(offer: Offer, failureCount: number): Step {
+	return go(
+		{ name: "DOWNLOADING", offer, nextChunk: undefined, stallCount: 0, failureCount },
+		{ name: "open-download", offer },
+	);
 }
 
 /** Codes after which fetching again at once is pointless. */
@@ -130,6 +138,7 @@ const FINAL_CODES: readonly ErrorCode[] = [
 
 function stepDownloading(state: In<"DOWNLOADING">, event: Event): Step {
 	const { offer } = state;
+	if (offer.isPushed) return stepReceiving(state, event);
 	switch (event.name) {
 		case "download-opened":
 			return fetchFrom({ ...state, nextChunk: event.nextChunk });
@@ -139,6 +148,21 @@ function stepDownloading(state: In<"DOWNLOADING">, event: Event): Step {
 			return stepFetched(state, event.nextChunk, event.error);
 		case "pause-over":
 			return state.nextChunk === undefined ? stay(state) : fetchFrom(state);
+		case "failed":
+			return fail(state, event.error, offer.release);
+		default:
+			return stay(state);
+	}
+}
+
+/** There is one try only: to send again is the sender's to decide. */
+function stepReceiving(state: In<"DOWNLOADING">, event: Event): Step {
+	const { offer } = state;
+	switch (event.name) {
+		case "download-opened":
+			return go({ ...state, nextChunk: event.nextChunk }, { name: "receive", offer });
+		case "push-ended":
+			return event.error === undefined ? verify(state) : fail(state, event.error, offer.release);
 		case "failed":
 			return fail(state, event.error, offer.release);
 		default:
@@ -167,8 +191,17 @@ function fetchFrom(state: In<"DOWNLOADING">): Step {
 }
 
 function verify(state: In<"DOWNLOADING">): Step {
-	const { release } = state.offer;
-	return go({ name: "VERIFYING", release, failureCount: state.failureCount }, { name: "verify", release });
+	const { failureCount, offer } = state;
+	const { release, isPushed = false } = offer;
+	return go({ name: "VERIFYING", release, failureCount, isPushed }, { name: "verify", release });
+}
+
+function activate({ release, failureCount }: In<"VERIFYING">): Step {
+	return go({ name: "WRITING", release, failureCount }, { name: "activate", release });
+}
+
+function reboot({ release, failureCount }: In<"WRITING">): Step {
+	return go({ name: "REBOOTING", release, failureCount }, { name: "restart", release });
 }
 
 function stepTrial(state: In<"BOOT_VERIFICATION">, event: Event): Step {
@@ -241,17 +274,18 @@ function complete(release: Release | undefined): Step {
 }
 
 function fail(
-	state: { readonly failureCount: number },
+	state: { readonly failureCount: number; readonly isPushed?: boolean },
 	error: FotaError,
 	release: Release | undefined,
 ): Step {
+	const { failureCount, isPushed = false } = state;
 	return go(
-		{ name: "FAILED", error, failureCount: state.failureCount },
-		{ name: "conclude", ending: { kind: "failed", error, release } },
+		{ name: "FAILED", error, failureCount },
+		{ name: "conclude", ending: { kind: "failed", error, release, isPushed } },
 	);
 }
 
-function idle(until: "first-poll" | "poll" | "retry", failureCount: number): Step {
+function idle(until: Extract<Command, { name: "wait" }>["until"], failureCount: number): Step {
 	return go({ name: "IDLE", failureCount }, { name: "wait", until, failureCount });
 }
 

@@ -15,6 +15,8 @@ import type { Crypto, Device, SlotInfo } from "./ports.js";
 export interface Offer {
 	readonly release: Release;
 	readonly chunkBytes: number;
+	/** Its bytes are sent by somebody on the local network instead of fetched. Default false. */
+	readonly isPushed?: boolean;
 }
 
 export interface OfferContext {

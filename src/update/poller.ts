@@ -2,18 +2,21 @@
 
 import { type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
 import type { Manifest } from "../protocol/manifest.js";
+import { isApplicationBusy } from "./application.js";
 import type { RolledBack } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
 import { toFotaError } from "./fault.js";
 import { judgeOffer, type Offer } from "./offer.js";
 import type { LogLevel } from "./ports.js";
-import { backoffDelayMs, firstPollDelayMs, pollDelayMs } from "./schedule.js";
+import { waitMs } from "./schedule.js";
 import type { Command } from "./states.js";
 
 export class Poller {
 	readonly #desk: Desk;
 	/** Code and image of the last refusal: told once, not at every poll. */
 	#refusal = "";
+	/** Image whose wait for the application was logged. */
+	#putOffHash = "";
 	/** Code of the last failed poll that was reported: told once, not at every poll. */
 	#alarm = "";
 
@@ -23,15 +26,10 @@ export class Poller {
 
 	wait(command: Extract<Command, { name: "wait" }>): void {
 		const { settings, ports } = this.#desk;
-		const { pollSeconds } = settings;
-		const { random } = ports;
-		const delayMs =
-			command.until === "first-poll"
-				? firstPollDelayMs(pollSeconds, random)
-				: command.until === "poll"
-					? pollDelayMs(pollSeconds, random)
-					: backoffDelayMs(command.failureCount, pollSeconds, random);
-		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "check-due" }));
+		const delayMs = waitMs(command, settings.pollSeconds, ports.random);
+		// A regular poll has missed nothing while the network was gone, and the first one is spread over a fleet.
+		const isForNetwork = command.until === "retry";
+		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "check-due" }), isForNetwork);
 	}
 
 	checkManifest(): void {
@@ -84,7 +82,19 @@ export class Poller {
 			return;
 		}
 		this.#refusal = "";
+		if (isApplicationBusy(ports)) {
+			this.#putOff(offer);
+			return;
+		}
+		this.#putOffHash = "";
 		this.#desk.dispatch({ name: "offered", offer });
+	}
+
+	#putOff({ release }: Offer): void {
+		if (release.hash !== this.#putOffHash)
+			this.#desk.ports.log.write("info", `update ${release.version} waits: the application is busy`);
+		this.#putOffHash = release.hash;
+		this.#desk.dispatch({ name: "put-off" });
 	}
 
 	#refused(error: FotaError, manifest: Manifest): void {

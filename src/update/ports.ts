@@ -4,7 +4,7 @@ import type { FotaError } from "../protocol/error-codes.js";
 import type { Manifest } from "../protocol/manifest.js";
 import type { ReleaseStatement, SignedStatement } from "../protocol/release-statement.js";
 import type { RollbackOrder } from "../protocol/rollback-order.js";
-import type { StatusAnswer, StatusReport } from "../protocol/status-report.js";
+import type { DeviceState, StatusAnswer, StatusReport } from "../protocol/status-report.js";
 
 /** An expected outcome is a value; only broken assumptions throw. */
 export type Outcome<T> =
@@ -150,6 +150,40 @@ export interface StateStore {
 	write(text: string): void;
 }
 
+/** What a sender on the local network proposes; its credential was checked. */
+export interface PushOffer {
+	/** The release statement, compact JWS. */
+	readonly release: string;
+	/** Bytes it is going to send. */
+	readonly sizeBytes: number;
+}
+
+/** What becomes of an accepted push. Both are called later, from the event loop, and must not throw. */
+export interface PushListener {
+	/** The slot is ready: bytes may come. */
+	readonly onReady: () => void;
+	/** Once, last. Without an error the image is verified and activated, and the device restarts in some seconds. */
+	readonly onEnd: (error: FotaError | undefined) => void;
+}
+
+/** Where the bytes of an accepted push go. Neither call throws. */
+export interface PushSink {
+	/** Between onReady and onEnd; takes all of them, or false: the push is over. */
+	take(buffer: Uint8Array, offset: number, byteCount: number): boolean;
+	/** The sender is gone or too slow. No effect once the last byte was taken. */
+	abort(error: FotaError): void;
+}
+
+/** The updater as the push server sees it. */
+export interface PushTarget {
+	/** Judges the statement as a pulled one, before anything is erased. Throws FotaError with the code of the refusal. */
+	offerPush(offer: PushOffer, listener: PushListener): PushSink;
+	/** Something at the push port that the security log of the server should know; never throws. */
+	notePush(error: FotaError): void;
+	/** The device as it would report itself now. Throws `flash-failed`. */
+	report(): StatusReport;
+}
+
 export interface Device {
 	readonly deviceType: string;
 	readonly chip: ReleaseStatement["chip"];
@@ -168,6 +202,23 @@ export interface HealthCheck {
 	readonly isHealthy: () => boolean;
 }
 
+export interface UpdateProgress {
+	readonly state: DeviceState;
+	/** Of the image, in flash; 0 where nothing is received. */
+	readonly percent: number;
+}
+
+/** Hears how an update goes: at each state, and at each 5 % of an image. What it throws is logged. */
+export interface UpdateObserver {
+	updateMoved(progress: UpdateProgress): void;
+}
+
+/** What an LED is to show; led.ts decides it, an observer shows it. */
+export type LedSign =
+	| { readonly kind: "steady"; readonly isOn: boolean }
+	/** On and off, `halfMs` each; without end where `blinkCount` is undefined, else dark after so many. */
+	| { readonly kind: "blink"; readonly halfMs: number; readonly blinkCount: number | undefined };
+
 export interface Ports {
 	readonly clock: Clock;
 	readonly timer: Timer;
@@ -179,4 +230,8 @@ export interface Ports {
 	readonly store: StateStore;
 	readonly device: Device;
 	readonly healthChecks: readonly HealthCheck[];
+	/** True while no download and no restart may begin. Default: never. */
+	readonly isBusy?: (() => boolean) | undefined;
+	/** Default: none. */
+	readonly observers?: readonly UpdateObserver[];
 }

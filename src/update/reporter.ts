@@ -48,6 +48,7 @@ export class Reporter {
 	#urgent: { readonly report: StatusReport; readonly done: () => void } | undefined;
 	#failureCount = 0;
 	#retry: unknown;
+	#progressTimer: unknown;
 	#isStopped = false;
 
 	constructor(options: ReporterOptions) {
@@ -74,6 +75,25 @@ export class Reporter {
 	/** As update, but skipped when a report is under way or the server does not answer. */
 	progress(): void {
 		if (!this.#isBusy && this.#retry === undefined) this.update();
+	}
+
+	/** Progress, every `everyMs` until stopProgress. */
+	startProgress(everyMs: number): void {
+		const { timer, guard } = this.#options;
+		this.stopProgress();
+		this.#progressTimer = timer.set(
+			() =>
+				guard(() => {
+					this.progress();
+					this.startProgress(everyMs);
+				}),
+			everyMs,
+		);
+	}
+
+	stopProgress(): void {
+		this.#options.timer.clear(this.#progressTimer);
+		this.#progressTimer = undefined;
 	}
 
 	/** Something that went wrong without ending an update; once while it waits to be sent. */
@@ -106,6 +126,7 @@ export class Reporter {
 	stop(): void {
 		this.#isStopped = true;
 		this.#clearRetry();
+		this.stopProgress();
 	}
 
 	#send(): void {

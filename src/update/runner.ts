@@ -3,40 +3,35 @@
 //
 // Every callback from a timer or the cloud enters through #guard, so nothing thrown reaches native code. What a command
 // throws becomes the event "failed"; the machine knows for each state what that means.
+
+import type { FotaError } from "../protocol/error-codes.js";
 import type { Settings } from "../protocol/identity.js";
-import type { StatusAnswer } from "../protocol/status-report.js";
-import { type BootFacts, judgeBoot, type Situation } from "./boot.js";
+import type { StatusAnswer, StatusReport } from "../protocol/status-report.js";
+import { judgeBoot, type Situation } from "./boot.js";
 import { carryOut, type Parts } from "./carry-out.js";
 import { CloudCalls } from "./cloud-calls.js";
 import type { Desk } from "./desk.js";
-import { toFotaError } from "./fault.js";
+import { bootFacts, reportFacts } from "./facts.js";
+import { busyError, toFotaError } from "./fault.js";
 import { Installer } from "./installer.js";
 import { Ledger } from "./ledger.js";
 import { stateLine } from "./log-lines.js";
 import { INITIAL_STATE, step } from "./machine.js";
+import { tellObservers } from "./observers.js";
 import { Poller } from "./poller.js";
-import type { Ports, SlotInfo, TimerId } from "./ports.js";
+import type { Ports, PushListener, PushOffer, PushSink, SlotInfo, TimerId } from "./ports.js";
+import { PushIntake } from "./push-intake.js";
 import { Reporter } from "./reporter.js";
-import type { ReportFacts } from "./reports.js";
+import { currentReport, type ReportFacts } from "./reports.js";
 import { backoffDelayMs, trialReportDelayMs } from "./schedule.js";
 import type { Command, Event, State, StateName } from "./states.js";
 import { Supervisor } from "./supervisor.js";
+import type { Updater } from "./updater.js";
 
 /** Steps in one turn; more is a fault that would never end. */
 const STEPS_MAX = 50;
 /** Rest after such a fault. */
 const FAULT_REST_MS = 60_000;
-
-export interface Updater {
-	/** Name of the state, as in reports and logs. */
-	readonly state: StateName;
-	/** Once. Never throws. */
-	start(): void;
-	/** Asks the server now instead of at the next poll; no effect while something is under way. */
-	checkNow(): void;
-	/** Ends all timers and connections; nothing is undone. For good. */
-	stop(): void;
-}
 
 export function createUpdater(ports: Ports, settings: Settings): Updater {
 	return new Runner(ports, settings);
@@ -62,10 +57,13 @@ class Runner implements Updater, Desk {
 	/** Counts commands, so that an answer to an earlier one is not taken for one to the present. */
 	#turn = 0;
 	#mainTimer: TimerId;
-	#progressTimer: TimerId;
 	#isWaiting = false;
+	/** What the return of the network makes due now; a step that has begun since makes it nothing. */
+	#awaitsNetwork: (() => void) | undefined;
 	#isOrderAnnounced = false;
 	#isStarted = false;
+	/** The start was judged: what came before it is booked. */
+	#isJudged = false;
 	#isStopped = false;
 
 	constructor(ports: Ports, settings: Settings) {
@@ -73,7 +71,7 @@ class Runner implements Updater, Desk {
 		this.settings = settings;
 		const { cloud, timer, log, store } = ports;
 		this.startedMs = ports.clock.nowMs();
-		const guard = (work: () => void) => this.#guard(work);
+		const guard = (work: () => void) => this.guard(work);
 		this.calls = new CloudCalls({ cloud, timer, guard });
 		this.ledger = new Ledger(store, log);
 		this.reporter = new Reporter({
@@ -89,6 +87,7 @@ class Runner implements Updater, Desk {
 		this.#parts = {
 			poller: new Poller(this),
 			installer: new Installer(this),
+			pushes: new PushIntake(this),
 			supervisor: new Supervisor(this),
 		};
 	}
@@ -106,18 +105,41 @@ class Runner implements Updater, Desk {
 	start(): void {
 		if (this.#isStarted || this.#isStopped) return;
 		this.#isStarted = true;
-		this.#guard(() => {
+		this.guard(() => {
 			this.#judge();
 			this.#parts.supervisor.reportStart();
 		});
 	}
 
 	checkNow(): void {
-		this.#guard(() => this.dispatch({ name: "check-due" }));
+		this.guard(() => this.dispatch({ name: "check-due" }));
+	}
+
+	networkUp(): void {
+		this.guard(() => {
+			this.reporter.kickNow();
+			this.#awaitsNetwork?.();
+		});
+	}
+
+	offerPush(offer: PushOffer, listener: PushListener): PushSink {
+		if (!this.#isJudged || this.#isStopped) throw busyError("it is starting or stopping");
+		return this.#parts.pushes.offer(offer, listener, this.#state);
+	}
+
+	notePush(error: FotaError): void {
+		this.guard(() => {
+			this.ports.log.write("security", `${error.code}: ${error.message}`);
+			this.reporter.notice(error, undefined);
+		});
+	}
+
+	report(): StatusReport {
+		return currentReport(this.#facts());
 	}
 
 	stop(): void {
-		this.#guard(() => {
+		this.guard(() => {
 			this.halt();
 			this.calls.close();
 		});
@@ -127,7 +149,7 @@ class Runner implements Updater, Desk {
 		this.#isStopped = true;
 		this.#turn++;
 		this.#events = [];
-		this.#clearTimers();
+		this.ports.timer.clear(this.#mainTimer);
 		this.reporter.stop();
 	}
 
@@ -143,12 +165,13 @@ class Runner implements Updater, Desk {
 		}
 	}
 
-	later(delayMs: number, work: () => void): void {
+	later(delayMs: number, work: () => void, isForNetwork = false): void {
 		const { timer } = this.ports;
 		timer.clear(this.#mainTimer);
 		const guarded = this.only(work);
-		this.#mainTimer = timer.set(() => this.#guard(guarded), delayMs);
+		this.#mainTimer = timer.set(() => this.guard(guarded), delayMs);
 		this.#isWaiting = delayMs >= KEEP_CONNECTED_MS;
+		this.#awaitsNetwork = isForNetwork ? guarded : undefined;
 	}
 
 	only<A extends unknown[]>(work: (...values: A) => void): (...values: A) => void {
@@ -192,26 +215,17 @@ class Runner implements Updater, Desk {
 	}
 
 	#entered(state: State): void {
-		const { log, timer, device } = this.ports;
+		const { log, device } = this.ports;
 		this.#shown = state.name;
 		log.write(state.name === "FAILED" ? "warn" : "info", stateLine(state));
-		timer.clear(this.#progressTimer);
-		if (state.name === "DOWNLOADING") this.#scheduleProgress();
+		this.#parts.pushes.stateEntered(state);
+		tellObservers(this.ports, { state: state.name, percent: 0 });
+		if (state.name === "DOWNLOADING") this.reporter.startProgress(this.settings.reportSeconds * 1000);
+		else this.reporter.stopProgress();
 		if (state.name === "IDLE") {
 			this.#parts.installer.rest();
 			log.write("info", `idle, running ${device.version} in ${this.running.label}`);
 		}
-	}
-
-	#scheduleProgress(): void {
-		this.#progressTimer = this.ports.timer.set(
-			() =>
-				this.#guard(() => {
-					this.reporter.progress();
-					this.#scheduleProgress();
-				}),
-			this.settings.reportSeconds * 1000,
-		);
 	}
 
 	#reportAccepted(answer: StatusAnswer): void {
@@ -227,27 +241,14 @@ class Runner implements Updater, Desk {
 	}
 
 	#facts(): ReportFacts {
-		const { device, clock, slots } = this.ports;
-		const nextChunk = this.#parts.installer.nextChunk;
-		const state = this.#state.name === "DOWNLOADING" ? { ...this.#state, nextChunk } : this.#state;
-		const isOnTrial = slots.isOnTrial();
-		return { state, device, running: this.running, isOnTrial, nowMs: clock.nowMs() };
-	}
-
-	#bootFacts(): BootFacts {
-		const { slots, device } = this.ports;
-		return {
-			persistent: this.ledger.state,
-			running: this.running,
-			spare: slots.spare(),
-			isOnTrial: slots.isOnTrial(),
-			trialBootsMax: slots.trialBootsMax(),
-			version: device.version,
-		};
+		const { installer, pushes } = this.#parts;
+		const state = this.#state;
+		const isPushed = state.name === "DOWNLOADING" && state.offer.isPushed;
+		return reportFacts(this, state, isPushed ? pushes.nextChunk : installer.nextChunk);
 	}
 
 	/** The edge: whatever a callback throws becomes an event, and the sockets are freed once nobody needs them. */
-	#guard(work: () => void): void {
+	guard(work: () => void): void {
 		if (this.#isStopped) return;
 		try {
 			try {
@@ -267,28 +268,25 @@ class Runner implements Updater, Desk {
 	#rest(): void {
 		this.#events = [];
 		this.#state = INITIAL_STATE;
+		this.#isJudged = false;
 		this.#turn++;
 		this.ports.timer.clear(this.#mainTimer);
-		this.#mainTimer = this.ports.timer.set(() => this.#guard(() => this.#judge()), FAULT_REST_MS);
+		this.#mainTimer = this.ports.timer.set(() => this.guard(() => this.#judge()), FAULT_REST_MS);
+		this.#parts.pushes.stateEntered(INITIAL_STATE);
 	}
 
 	/** Judged until it can be: on trial this must end in the trial, never in a poll. */
 	#judge(): void {
 		let situation: Situation;
 		try {
-			situation = judgeBoot(this.#bootFacts());
+			situation = judgeBoot(bootFacts(this));
 		} catch (cause) {
 			const { code, message } = toFotaError(cause);
 			this.ports.log.write("error", `${code}: ${message}`);
 			this.#rest();
 			return;
 		}
+		this.#isJudged = true;
 		this.dispatch({ name: "started", situation });
-	}
-
-	#clearTimers(): void {
-		const { timer } = this.ports;
-		timer.clear(this.#mainTimer);
-		timer.clear(this.#progressTimer);
 	}
 }

@@ -1,10 +1,29 @@
 // How long to wait: pure functions of a random source. Used by the runner and the reporter. Jitter keeps a fleet that
 // starts together from asking together; back-off keeps a server in trouble from being pressed; every wait has an end.
 import type { Random } from "./ports.js";
+import type { Command } from "./states.js";
 
 const BACKOFF_BASE_MS = 5000;
 const BACKOFF_CAP_MS = 60_000;
 const STALL_BASE_MS = 1000;
+
+/** Until the server is asked again. */
+export function waitMs(
+	command: Extract<Command, { name: "wait" }>,
+	pollSeconds: number,
+	random: Random,
+): number {
+	switch (command.until) {
+		case "first-poll":
+			return firstPollDelayMs(pollSeconds, random);
+		case "poll":
+			return pollDelayMs(pollSeconds, random);
+		case "free":
+			return busyDelayMs(random);
+		case "retry":
+			return backoffDelayMs(command.failureCount, pollSeconds, random);
+	}
+}
 
 /** The regular poll: ±10 %. */
 export function pollDelayMs(pollSeconds: number, random: Random): number {
@@ -14,6 +33,11 @@ export function pollDelayMs(pollSeconds: number, random: Random): number {
 /** The first poll, 1 to 5 s after the start. */
 export function firstPollDelayMs(pollSeconds: number, random: Random): number {
 	return 1000 + random.below(Math.max(1, Math.min(4000, pollSeconds * 1000)));
+}
+
+/** Until a busy application is asked again: 30 s, ±20 %. */
+export function busyDelayMs(random: Random): number {
+	return spread(30_000, 0.2, random);
 }
 
 /** After the n-th failure in a row (from 1): 5 s · 2^(n−1), ±20 %, up to the poll interval but at least a minute. */

@@ -10,7 +10,13 @@ import type { Release } from "./persistent-state.js";
 /** The names are those of reports and logs. `failureCount`: polls in a row that ended badly; it sets the back-off. */
 export type State =
 	| { readonly name: "IDLE"; readonly failureCount: number }
-	| { readonly name: "CHECKING_MANIFEST"; readonly asks: "manifest" | "order"; readonly failureCount: number }
+	| {
+			readonly name: "CHECKING_MANIFEST";
+			readonly asks: "manifest" | "order";
+			/** An offer waits until the application is free. */
+			readonly isPutOff?: boolean;
+			readonly failureCount: number;
+	  }
 	| {
 			readonly name: "DOWNLOADING";
 			readonly offer: Offer;
@@ -19,7 +25,13 @@ export type State =
 			readonly stallCount: number;
 			readonly failureCount: number;
 	  }
-	| { readonly name: "VERIFYING"; readonly release: Release; readonly failureCount: number }
+	| {
+			readonly name: "VERIFYING";
+			readonly release: Release;
+			readonly failureCount: number;
+			/** It was pushed: a wrong hash is its sender's fault, not the release's. */
+			readonly isPushed?: boolean;
+	  }
 	| { readonly name: "WRITING"; readonly release: Release; readonly failureCount: number }
 	| { readonly name: "REBOOTING"; readonly release: Release; readonly failureCount: number }
 	| {
@@ -46,7 +58,11 @@ export type Event =
 	| { readonly name: "check-due" }
 	| { readonly name: "order-announced" }
 	| { readonly name: "offered"; readonly offer: Offer }
+	/** A sender on the local network proved its right and its statement was accepted. */
+	| { readonly name: "pushed"; readonly offer: Offer }
 	| { readonly name: "nothing-offered" }
+	/** There is an offer, but the application is busy. */
+	| { readonly name: "put-off" }
 	| { readonly name: "refused"; readonly error: FotaError }
 	| { readonly name: "check-failed"; readonly error: FotaError }
 	| { readonly name: "ordered"; readonly order: RollbackOrder; readonly left: RolledBack }
@@ -58,6 +74,8 @@ export type Event =
 			readonly nextChunk: number;
 			readonly error: FotaError | undefined;
 	  }
+	/** Without an error the whole image is in flash. */
+	| { readonly name: "push-ended"; readonly error: FotaError | undefined }
 	| { readonly name: "pause-over" }
 	| { readonly name: "image-verified" }
 	| { readonly name: "activated" }
@@ -69,11 +87,17 @@ export type Event =
 	| { readonly name: "failed"; readonly error: FotaError };
 
 export type Command =
-	| { readonly name: "wait"; readonly until: "first-poll" | "poll" | "retry"; readonly failureCount: number }
+	| {
+			readonly name: "wait";
+			readonly until: "first-poll" | "poll" | "retry" | "free";
+			readonly failureCount: number;
+	  }
 	| { readonly name: "check-manifest" }
 	| { readonly name: "check-order" }
 	| { readonly name: "open-download"; readonly offer: Offer }
 	| { readonly name: "fetch"; readonly offer: Offer; readonly first: number }
+	/** Lets the sender of a pushed image begin. */
+	| { readonly name: "receive"; readonly offer: Offer }
 	/** stallCount 0: the pause between two goes of a paced download. */
 	| { readonly name: "pause"; readonly stallCount: number }
 	| { readonly name: "verify"; readonly release: Release }

@@ -3,6 +3,7 @@
 
 import { FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
 import type { StatusReport } from "../protocol/status-report.js";
+import { isApplicationBusy } from "./application.js";
 import { bookEnding, type Ending, type RolledBack, withBad } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
 import { plainMessage } from "./fault.js";
@@ -15,6 +16,8 @@ const ANNOUNCE_MAX_MS = 10_000;
 /** Between that report and the restart. */
 const RESTART_DELAY_MS = 3000;
 const TRIAL_TICK_MS = 1000;
+/** Until a busy application is asked again whether the restart may come. */
+const BUSY_REST_MS = 1000;
 /** Between two attempts at a rollback. */
 const ROLLBACK_REST_MS = 5000;
 
@@ -38,8 +41,15 @@ export class Supervisor {
 		reporter.notice(error, undefined);
 	}
 
-	restart(facts: ReportFacts): void {
-		this.#announce(currentReport(facts), () => {
+	/** Not while the application is busy. A reset in the meantime starts the new firmware as well. */
+	restart(facts: () => ReportFacts, isWaiting = false): void {
+		const { ports } = this.#desk;
+		if (isApplicationBusy(ports)) {
+			if (!isWaiting) ports.log.write("info", "the restart waits: the application is busy");
+			this.#desk.later(BUSY_REST_MS, () => this.restart(facts, true));
+			return;
+		}
+		this.#announce(currentReport(facts()), () => {
 			this.#desk.calls.drop();
 			this.#desk.later(RESTART_DELAY_MS, () => {
 				this.#desk.ports.log.write("info", "restarting");

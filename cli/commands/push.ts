@@ -1,0 +1,174 @@
+// `fota push`: brings a signed image to one device on the local network, without the server.
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, InvalidArgumentError } from "commander";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { type DeviceInformation, PUSH_PORT } from "../../src/protocol/push.js";
+import { parseSignedStatement, type ReleaseStatement } from "../../src/protocol/release-statement.js";
+import { CliError, EXIT_CODES } from "../cli-error.js";
+import { readDeviceFile } from "../device/device-file.js";
+import { askDevice, type DeviceAddress, pushImage } from "../device/push-client.js";
+import { inspectImage } from "../release/sign-release.js";
+import { ProgressBar } from "../render/progress-bar.js";
+import { printFacts, printLine } from "../render/text.js";
+import { parseCount } from "./arguments.js";
+import { readImageFile, readReleaseFile } from "./files.js";
+
+/** Between two questions while the device restarts and is on trial. */
+const ASK_EVERY_MS = 3000;
+const WAIT_DEFAULT_SECONDS = 600;
+
+interface PushOptions {
+	readonly host: DeviceAddress;
+	readonly image: string;
+	readonly release?: string;
+	readonly device: string;
+	readonly wait?: boolean;
+	readonly waitSeconds: number;
+}
+
+export function pushCommand(): Command {
+	return new Command("push")
+		.summary("bring a signed image to one device on the local network")
+		.description(
+			"Asks the device what it is, sends the image with its release statement, and says how it ended. The device " +
+				"verifies it like one from the server, restarts into it on trial, and goes back if it fails.",
+		)
+		.requiredOption(
+			"--host <address>",
+			`the device: an address or name, with :port where it is not ${PUSH_PORT}`,
+			parseHost,
+		)
+		.requiredOption("--image <file>", "the application's .bin")
+		.requiredOption("--device <file>", "the device's key: what fota provision wrote for it")
+		.option("--release <file>", "what fota sign wrote; default <image>.release")
+		.option("--wait", "until the device has confirmed the new version, or has gone back")
+		.option("--wait-seconds <n>", "give up waiting then", parseCount, WAIT_DEFAULT_SECONDS)
+		.action(push);
+}
+
+async function push(options: PushOptions): Promise<void> {
+	const image = await readImageFile(options.image);
+	const release = await readReleaseFile(options.release ?? `${options.image}.release`);
+	const secret = await readDeviceFile(options.device);
+	const statement = readStatement(release);
+	const info = await askDevice(options.host);
+	showDevice(info);
+	checkBefore({ image, statement, info, deviceId: secret.deviceId });
+	const bar = new ProgressBar({ label: "push", total: image.length });
+	const result = await pushImage(options.host, {
+		image,
+		release,
+		deviceKey: secret.deviceKey,
+		challenge: info.challenge,
+		onProgress: (sentBytes) => bar.update(sentBytes),
+	}).finally(() => bar.end());
+	printLine(
+		`${result.version} is verified and activated; ${info.deviceId} restarts in ${result.restartSeconds} s`,
+	);
+	if (options.wait) await waitForVersion(options, { info, version: statement.version });
+}
+
+function readStatement(release: string): ReleaseStatement {
+	try {
+		return parseSignedStatement(release).statement;
+	} catch (error) {
+		if (error instanceof FotaError)
+			throw new CliError(`not a release statement: ${error.message}`, { hint: "Give what fota sign wrote." });
+		throw error;
+	}
+}
+
+function showDevice(info: DeviceInformation): void {
+	printLine(`device ${info.deviceId}`);
+	printFacts({
+		"device type": info.deviceType,
+		chip: info.chip,
+		version: `${info.version} in ${info.running}${info.isOnTrial ? ", on trial" : ""}`,
+		"built at": info.builtAt,
+		"ESP-IDF": info.idfVersion,
+		slots: info.slots
+			.map(({ label, state, version }) => `${label} ${version ?? "empty"} (${state})`)
+			.join(", "),
+		state: info.state,
+		warning: info.warning,
+	});
+}
+
+/** What can be known without sending a byte. The device checks all of it again. */
+function checkBefore(facts: {
+	readonly image: Uint8Array;
+	readonly statement: ReleaseStatement;
+	readonly info: DeviceInformation;
+	readonly deviceId: string;
+}): void {
+	const { image, statement, info, deviceId } = facts;
+	const found = inspectImage(image);
+	if (found.hash !== statement.hash)
+		throw new CliError("image and release statement do not belong together", {
+			hint: "Run fota sign on this very file.",
+		});
+	if (info.deviceId !== deviceId)
+		throw new CliError(`this is ${info.deviceId}, the key is that of ${deviceId}`, {
+			hint: "Give its own file with --device, or another --host.",
+		});
+	if (found.chip !== info.chip || statement.chip !== info.chip)
+		throw new CliError(`the image is for ${found.chip ?? "another chip"}, the device is an ${info.chip}`, {
+			hint: `Build it with --chip ${info.chip}.`,
+		});
+	if (statement.deviceType !== info.deviceType)
+		throw new CliError(`the release is for ${statement.deviceType}, the device is a ${info.deviceType}`, {
+			hint: `Sign it with --device-type ${info.deviceType}, if it is meant for it.`,
+		});
+}
+
+interface Awaited {
+	/** As it was before. */
+	readonly info: DeviceInformation;
+	readonly version: string;
+}
+
+async function waitForVersion({ host, waitSeconds }: PushOptions, { info, version }: Awaited): Promise<void> {
+	const end = Date.now() + waitSeconds * 1000;
+	let seen: DeviceInformation | undefined;
+	let hasRestarted = false;
+	while (Date.now() < end) {
+		await sleep(ASK_EVERY_MS);
+		seen = await askDevice(host).catch(() => undefined);
+		if (seen === undefined) continue;
+		if (seen.version === version && !seen.isOnTrial) {
+			printLine(`${info.deviceId} runs ${version}, confirmed`);
+			return;
+		}
+		if (seen.version === version && !hasRestarted) printLine(`${info.deviceId} runs ${version}, on trial`);
+		hasRestarted ||= seen.version === version;
+		if (seen.version !== version && hasGivenUp(seen, version)) throw wentBack(seen, version);
+	}
+	throw new CliError(
+		seen === undefined ? "the device did not answer again" : `the device runs ${seen.version}, ${seen.state}`,
+		{ hint: "Read its serial log; on trial it goes back by itself.", exitCode: EXIT_CODES.unreachable },
+	);
+}
+
+/** Its boot record says so: before the restart it is new. */
+function hasGivenUp(seen: DeviceInformation, version: string): boolean {
+	const slot = seen.slots.find((candidate) => candidate.version === version);
+	return slot?.state === "aborted" || slot?.state === "invalid";
+}
+
+function wentBack(seen: DeviceInformation, version: string): CliError {
+	return new CliError(`${seen.deviceId} went back to ${seen.version}: ${version} failed its trial`, {
+		hint: "Read its serial log, or fota logs --device-id where it has a server.",
+		exitCode: EXIT_CODES.refused,
+	});
+}
+
+/** A name or IPv4 address, or an IPv6 address in brackets, with an optional port. */
+function parseHost(text: string): DeviceAddress {
+	const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?$/.exec(text);
+	const port = match?.[2] === undefined ? PUSH_PORT : Number(match[2]);
+	if (match?.[1] === undefined || port < 1 || port > 65_535)
+		throw new InvalidArgumentError(
+			"An address or name such as 192.168.1.20, board-1.local or 127.0.0.1:40123.",
+		);
+	return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}

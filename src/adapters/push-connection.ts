@@ -1,0 +1,296 @@
+// One connection to the push server: reads the head of one request within its limits, lets its body come once somebody
+// takes it, writes one answer, and is over. Every wait ends. Built by push-server, served by push-exchange. It must not
+// know what is asked, nor who may ask it.
+
+import type { Refusal } from "../http/refusal.js";
+import { RequestParser } from "../http/request-parser.js";
+import type { HttpHeader } from "../http/request-writer.js";
+import { CONTINUE, writeResponseHead } from "../http/response-writer.js";
+import { utf8EncodeInto } from "../protocol/encoding.js";
+import { INFO_MAX_BYTES, STATEMENT_MAX_BYTES } from "../protocol/limits.js";
+import { RELEASE_HEADER } from "../protocol/push.js";
+import { ReceiveBuffer, type TakenSocketClass, TcpConnection, type TcpSocket } from "./tcp-connection.js";
+import { type TimerPort, TimerSlot } from "./timer-slot.js";
+
+/** For the whole head (threat: one that trickles and holds the place). */
+export const HEAD_LIMIT_MS = 5000;
+/** Between two pieces of a body, noticed within a quarter more. */
+export const BODY_IDLE_MS = 12_000;
+/** For a whole body: a minute, and a millisecond a byte (threat: one that trickles and keeps updates away). */
+const BODY_LIMIT_MS = 60_000;
+const BODY_MS_A_BYTE = 1;
+/** For what is decided or verified in between; longer than any of it takes. */
+const DECISION_LIMIT_MS = 60_000;
+/** For an answer to be taken. */
+const ANSWER_LIMIT_MS = 10_000;
+/** What still comes behind an answer is read away, or closing would reset the connection before it is read. */
+export const LINGER_MS = 1500;
+const IDLE_TICKS = 4;
+/** The largest TCP segment of the SDK's lwip configuration. */
+const RECEIVE_BYTES = 1436;
+const HEAD_BYTES = 512;
+
+export interface PushConnectionOptions {
+	readonly taking: TakenSocketClass;
+	/** As the listener gave it. */
+	readonly from: TcpSocket;
+	readonly timer: TimerPort;
+	/** The head is complete, or no HTTP (then only an answer makes sense). Not from inside the constructor. */
+	readonly onHead: (connection: PushConnection, refusal: Refusal | undefined) => void;
+	/** Once, last; also after an answer. */
+	readonly onClosed: (connection: PushConnection) => void;
+}
+
+/** Who takes a body. Neither call may throw. */
+export interface BodyTaker {
+	/** False: no more of it. */
+	readonly onBody: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;
+	/** The sender is gone or too slow; the connection may still be there for an answer. Once at most. */
+	readonly onLost: (reason: string) => void;
+}
+
+export interface Answer {
+	readonly status: number;
+	readonly mediaType: string;
+	readonly headers?: readonly HttpHeader[];
+	/** At most 2048 bytes of UTF-8. */
+	readonly body: string;
+}
+
+/** deciding: the head was handed over. waiting: the body is complete. lingering: the answer is written. */
+type Phase = "head" | "deciding" | "body" | "waiting" | "answering" | "lingering" | "closed";
+
+export class PushConnection {
+	readonly #options: PushConnectionOptions;
+	readonly #parser = new RequestParser({ headerNames: ["authorization", RELEASE_HEADER] });
+	readonly #receiveBuffer = new ReceiveBuffer(RECEIVE_BYTES);
+	readonly #out = new Uint8Array(HEAD_BYTES + INFO_MAX_BYTES);
+	readonly #limitTimer: TimerSlot;
+	readonly #tickTimer: TimerSlot;
+	readonly #tcp: TcpConnection;
+	#phase: Phase = "head";
+	#taker: BodyTaker | undefined;
+	#delayed: Answer | undefined;
+	/** Bytes of the body that came with the head and wait in the receive buffer. */
+	#heldOffset = 0;
+	#heldBytes = 0;
+	#outBytes = 0;
+	#sentBytes = 0;
+	#writableBytes = 0;
+	#quietTicks = 0;
+	/** Nothing good is to be expected of it: it goes when another wants its place. */
+	isExpendable = false;
+
+	/** Throws what the socket class throws; then there is nothing to close here. */
+	constructor(options: PushConnectionOptions) {
+		this.#options = options;
+		const onFault = () => this.close();
+		this.#limitTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#timeOut(), onFault });
+		this.#tickTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#tick(), onFault });
+		this.#tcp = new TcpConnection({
+			taking: options.taking,
+			from: options.from,
+			receiveBuffer: this.#receiveBuffer,
+			handler: {
+				onWritable: (byteCount) => this.#pump(byteCount),
+				wantedBytes: () => this.#wantedBytes(),
+				onData: (buffer, byteCount) => this.#onData(buffer, byteCount),
+				onDataEnd: () => {},
+				onClosed: () => this.close(),
+				onFault,
+			},
+		});
+		this.#limitTimer.set(HEAD_LIMIT_MS);
+	}
+
+	get method(): string {
+		return this.#parser.method;
+	}
+
+	get target(): string {
+		return this.#parser.target;
+	}
+
+	get contentLengthBytes(): number | undefined {
+		return this.#parser.contentLengthBytes;
+	}
+
+	/** An expectation other than 100-continue cannot be met: RFC 9110 §10.1.1. */
+	get hasOddExpectation(): boolean {
+		return this.#parser.header("expect") !== undefined && !this.#parser.expectsContinue;
+	}
+
+	/** Of `authorization` and RELEASE_HEADER; within 1024 characters. */
+	header(name: string): string | undefined {
+		const value = this.#parser.header(name);
+		return value === undefined || value.length > STATEMENT_MAX_BYTES ? undefined : value;
+	}
+
+	/** Whose the body is; told from now on when the sender is lost. */
+	giveTo(taker: BodyTaker): void {
+		this.#taker = taker;
+	}
+
+	/** Lets the body come, all announced bytes of it. After giveTo(). */
+	receive(): void {
+		if (this.#phase !== "deciding") return;
+		this.#phase = "body";
+		this.#quietTicks = 0;
+		this.#limitTimer.set(BODY_LIMIT_MS + this.#parser.leftBytes * BODY_MS_A_BYTE);
+		this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
+		if (this.#parser.expectsContinue && this.#heldBytes === 0) this.#put(CONTINUE);
+		this.#takeHeld();
+		this.#tcp.resume();
+	}
+
+	/** The one answer; afterwards the connection closes by itself. No effect on a closed one. */
+	answer(answer: Answer): void {
+		if (this.#phase === "closed" || this.#phase === "answering" || this.#phase === "lingering") return;
+		const { status, mediaType, headers = [], body } = answer;
+		this.#tickTimer.clear();
+		this.#taker = undefined;
+		this.#heldBytes = 0;
+		this.#phase = "answering";
+		this.#limitTimer.set(ANSWER_LIMIT_MS);
+		const text = new Uint8Array(INFO_MAX_BYTES);
+		const bodyBytes = utf8EncodeInto(body, text, 0);
+		const head = writeResponseHead(this.#out.subarray(this.#outBytes), {
+			status,
+			headers: [{ name: "Content-Type", value: mediaType }, ...headers],
+			contentLengthBytes: bodyBytes,
+		});
+		if (
+			head === undefined ||
+			bodyBytes > INFO_MAX_BYTES ||
+			this.#outBytes + head + bodyBytes > this.#out.length
+		) {
+			this.close();
+			return;
+		}
+		this.#out.set(text.subarray(0, bodyBytes), this.#outBytes + head);
+		this.#outBytes += head + bodyBytes;
+		this.#pump(this.#writableBytes);
+		this.#tcp.resume();
+	}
+
+	/** The same after a while, unless another wants the place meanwhile. The wait is its own: it goes with it. */
+	answerLater(answer: Answer, delayMs: number): void {
+		if (this.#phase !== "deciding") return;
+		this.isExpendable = true;
+		this.#delayed = answer;
+		this.#limitTimer.set(delayMs);
+	}
+
+	/** Idempotent. */
+	close(): void {
+		if (this.#phase === "closed") return;
+		this.#phase = "closed";
+		this.#limitTimer.clear();
+		this.#tickTimer.clear();
+		this.#tcp?.close();
+		this.#lose("the connection is gone");
+		this.#options.onClosed(this);
+	}
+
+	#lose(reason: string): void {
+		const taker = this.#taker;
+		this.#taker = undefined;
+		taker?.onLost(reason);
+	}
+
+	#timeOut(): void {
+		const delayed = this.#delayed;
+		this.#delayed = undefined;
+		if (delayed !== undefined) this.answer(delayed);
+		else if (this.#phase === "body") this.#stalled("the body took too long");
+		else this.close();
+	}
+
+	#tick(): void {
+		this.#quietTicks += 1;
+		if (this.#quietTicks > IDLE_TICKS) this.#stalled(`nothing came for ${BODY_IDLE_MS / 1000} s`);
+		else this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
+	}
+
+	/** Whoever took the body answers, or the limit ends it. */
+	#stalled(reason: string): void {
+		this.#wait();
+		this.#lose(reason);
+	}
+
+	#wait(): void {
+		this.#phase = "waiting";
+		this.#tickTimer.clear();
+		this.#limitTimer.set(DECISION_LIMIT_MS);
+	}
+
+	#wantedBytes(): number {
+		switch (this.#phase) {
+			case "head":
+			case "answering":
+			case "lingering":
+				return Infinity;
+			case "body":
+				return this.#parser.leftBytes;
+			default:
+				return 0;
+		}
+	}
+
+	#onData(buffer: Uint8Array, byteCount: number): boolean {
+		if (this.#phase === "head") this.#takeHead(buffer, byteCount);
+		else if (this.#phase === "body") this.#takeBody(buffer, 0, byteCount);
+		return this.#phase !== "closed";
+	}
+
+	#takeHead(buffer: Uint8Array, byteCount: number): void {
+		const taken = this.#parser.feedHead(buffer, 0, byteCount);
+		if (this.#parser.error === undefined && !this.#parser.isHeadComplete) return;
+		this.#phase = "deciding";
+		this.#limitTimer.set(DECISION_LIMIT_MS);
+		this.#heldOffset = taken;
+		this.#heldBytes = byteCount - taken;
+		this.#options.onHead(this, this.#parser.error);
+	}
+
+	#takeHeld(): void {
+		// What stands behind a body is another request: it is not answered, the connection closes.
+		const byteCount = Math.min(this.#heldBytes, this.#parser.leftBytes);
+		this.#heldBytes = 0;
+		if (byteCount > 0) this.#takeBody(this.#receiveBuffer.bytes, this.#heldOffset, byteCount);
+	}
+
+	#takeBody(buffer: Uint8Array, offset: number, byteCount: number): void {
+		this.#quietTicks = 0;
+		if (!this.#parser.takeBody(byteCount)) {
+			this.#stalled("more bytes than announced");
+			return;
+		}
+		const taker = this.#taker;
+		if (this.#parser.isDone) {
+			// From here on nobody waits for the sender, and a sender that goes away changes nothing.
+			this.#taker = undefined;
+			this.#wait();
+		}
+		if (taker?.onBody(buffer, offset, byteCount) === false && this.#phase === "body") this.#wait();
+	}
+
+	#put(text: string): void {
+		this.#outBytes = utf8EncodeInto(text, this.#out, this.#outBytes);
+		this.#pump(this.#writableBytes);
+	}
+
+	/** As much as the socket takes; the rest waits for its next `onWritable`. */
+	#pump(writableBytes: number): void {
+		this.#writableBytes = writableBytes;
+		while (this.#tcp?.isOpen && this.#writableBytes > 0 && this.#sentBytes < this.#outBytes) {
+			const byteCount = Math.min(this.#writableBytes, this.#outBytes - this.#sentBytes);
+			this.#writableBytes = this.#tcp.write(this.#out, this.#sentBytes, byteCount, this.#writableBytes);
+			this.#sentBytes += byteCount;
+		}
+		if (this.#phase !== "answering" || this.#sentBytes < this.#outBytes) return;
+		this.#phase = "lingering";
+		this.isExpendable = true;
+		this.#limitTimer.set(LINGER_MS);
+	}
+}

@@ -1,0 +1,55 @@
+// Puts the push server together: listener, sockets, credential, what is asked and who answers. Called by main once, when
+// the updater runs.
+
+import Listener from "embedded:io/socket/listener";
+import TCP from "embedded:io/socket/tcp";
+import Timer from "timer";
+import type { NativeCrypto } from "../adapters/derived-hmac.js";
+import { InformationSource } from "../adapters/device-information.js";
+import { PushCredential } from "../adapters/push-credential.js";
+import { PushExchange } from "../adapters/push-exchange.js";
+import { PushPenalty } from "../adapters/push-penalty.js";
+import { type ListenerClass, PushServer } from "../adapters/push-server.js";
+import type { TakenSocketClass } from "../adapters/tcp-connection.js";
+import type { FotaCrypto } from "../native/fota-crypto.js";
+import type { FotaFlash } from "../native/fota-flash.js";
+import type { FotaSystem } from "../native/fota-system.js";
+import type { Identity } from "../protocol/identity.js";
+import { PUSH_PORT } from "../protocol/push.js";
+import type { Clock, Log, PushTarget } from "../update/ports.js";
+
+export interface PushParts {
+	readonly identity: Pick<Identity, "deviceId" | "deviceKey">;
+	readonly target: PushTarget;
+	readonly native: NativeCrypto & { readonly functions: Pick<FotaCrypto, "random"> };
+	readonly flash: FotaFlash;
+	readonly system: FotaSystem;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+export function createPushServer(parts: PushParts): PushServer {
+	const { identity, target, native, flash, system, clock, log } = parts;
+	const exchange = new PushExchange({
+		target,
+		credential: new PushCredential({
+			native,
+			random: native.functions,
+			deviceKey: identity.deviceKey,
+			clock,
+		}),
+		penalty: new PushPenalty(),
+		information: new InformationSource({ flash, system, deviceId: identity.deviceId }),
+		clock,
+		log,
+	});
+	return new PushServer({
+		// The SDK's typings leave out the listener's close and what a socket's read returns.
+		listener: Listener as unknown as ListenerClass,
+		taking: TCP as unknown as TakenSocketClass,
+		port: PUSH_PORT,
+		timer: Timer,
+		log,
+		serve: (connection, refusal) => exchange.serve(connection, refusal),
+	});
+}
