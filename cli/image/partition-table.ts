@@ -106,11 +106,16 @@ function encodeRow(partition: Partition): Uint8Array {
 
 /** Reads the table of a flash file. Throws Error when there is none, or its MD5 is wrong. */
 export function decodePartitionTable(flash: Uint8Array): readonly Partition[] {
-	const view = new DataView(flash.buffer, flash.byteOffset, flash.byteLength);
+	return decodePartitions(flash.subarray(TABLE_OFFSET));
+}
+
+/** The same for the table alone, as ESP-IDF writes it to partition-table.bin; what stands behind it does not matter. */
+export function decodePartitions(table: Uint8Array): readonly Partition[] {
+	const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
 	const partitions: Partition[] = [];
-	let at = TABLE_OFFSET;
-	while (at + ROW_BYTES <= flash.length && view.getUint16(at, true) === ROW_MAGIC) {
-		const label = flash.subarray(at + 12, at + 28);
+	let at = 0;
+	while (at + ROW_BYTES <= table.length && view.getUint16(at, true) === ROW_MAGIC) {
+		const label = table.subarray(at + 12, at + 28);
 		partitions.push({
 			label: new TextDecoder().decode(label).replace(/\0.*$/s, ""),
 			type: view.getUint8(at + 2),
@@ -121,8 +126,9 @@ export function decodePartitionTable(flash: Uint8Array): readonly Partition[] {
 		at += ROW_BYTES;
 	}
 	if (partitions.length === 0) throw new Error("the flash has no partition table at 0x8000");
-	const md5 = createHash("md5").update(flash.subarray(TABLE_OFFSET, at)).digest();
-	if (view.getUint16(at, true) !== MD5_MAGIC || md5.compare(flash.subarray(at + 16, at + 32)) !== 0)
+	const md5 = createHash("md5").update(table.subarray(0, at)).digest();
+	const hasMd5 = at + ROW_BYTES <= table.length && view.getUint16(at, true) === MD5_MAGIC;
+	if (!hasMd5 || md5.compare(table.subarray(at + 16, at + 32)) !== 0)
 		throw new Error("the partition table in the flash is damaged");
 	return partitions;
 }

@@ -1,0 +1,145 @@
+// The tools a build for a chip needs, and whether they are there: Moddable SDK, ESP-IDF, TypeScript. Called by
+// `fota doctor`, and by `fota firmware` before it builds. It must not know the project's own files.
+import { execFile } from "node:child_process";
+import { access, constants, readdir, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import type { Chip } from "../../src/protocol/release-statement.js";
+import { PROJECT_ROOT } from "../image/project-root.js";
+import { type Check, failed, passed } from "./check.js";
+
+const run = promisify(execFile);
+const TOOL_TIMEOUT_MS = 20_000;
+const SDK_SERIES = "8.2";
+/** Used where the SDK does not say which ESP-IDF it expects. */
+const IDF_EXPECTED = "v6.0";
+const TYPESCRIPT_MAJOR = 6;
+const COMPILERS: Readonly<Record<Chip, string>> = {
+	esp32: "xtensa-esp-elf",
+	esp32c3: "riscv32-esp-elf",
+	esp32s3: "xtensa-esp-elf",
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment a build runs in: the project's own TypeScript first, then the SDK's tools. */
+export function buildEnvironment(environment: Environment): Record<string, string> {
+	const folders = [join(PROJECT_ROOT, "node_modules", ".bin")];
+	if (environment.MODDABLE) folders.push(sdkTools(environment.MODDABLE));
+	if (environment.PATH) folders.push(environment.PATH);
+	const set = Object.entries(environment).filter(
+		(entry): entry is [string, string] => entry[1] !== undefined,
+	);
+	return { ...Object.fromEntries(set), PATH: folders.join(delimiter) };
+}
+
+function sdkTools(moddable: string): string {
+	const platform = { darwin: "mac", win32: "win" }[process.platform as string] ?? "lin";
+	return join(moddable, "build", "bin", platform, "release");
+}
+
+/** All of them, also behind a failed one: a person installs several things at a time. */
+export async function checkToolchain(environment: Environment, chip: Chip): Promise<readonly Check[]> {
+	const env = buildEnvironment(environment);
+	return Promise.all([
+		checkSdk(environment.MODDABLE),
+		checkSdkTools(env),
+		checkIdf(environment.IDF_PATH, environment.MODDABLE),
+		checkCompiler(environment, chip),
+		checkTypescript(env),
+	]);
+}
+
+async function checkSdk(moddable: string | undefined): Promise<Check> {
+	const title = "Moddable SDK";
+	if (!moddable)
+		return failed(title, "MODDABLE is not set", `Install Moddable SDK ${SDK_SERIES}.3 (docs/device.md §1).`);
+	const text = await readFile(join(moddable, "tools", "VERSION"), "utf8").catch(() => undefined);
+	if (text === undefined)
+		return failed(title, `no tools/VERSION in ${moddable}`, "Set MODDABLE to the folder of the SDK.");
+	const version = text.trim().slice(0, 40);
+	if (version === SDK_SERIES || version.startsWith(`${SDK_SERIES}.`)) return passed(title, version);
+	return failed(
+		title,
+		version,
+		`Check out the tag ${SDK_SERIES}.3 in ${moddable} and build its tools again.`,
+	);
+}
+
+async function checkSdkTools(env: Record<string, string>): Promise<Check> {
+	const title = "SDK tools";
+	const path = await findProgram("mcconfig", env.PATH);
+	if (path !== undefined) return passed(title, path);
+	return failed(
+		title,
+		"no mcconfig",
+		"Build them: make in $MODDABLE/build/makefiles/lin (docs/device.md §1).",
+	);
+}
+
+/** The version as the SDK's make file asks for it, and as its versionCheck.py judges it: major and minor must agree. */
+async function checkIdf(idfPath: string | undefined, moddable: string | undefined): Promise<Check> {
+	const title = "ESP-IDF";
+	if (!idfPath) return failed(title, "IDF_PATH is not set", "Install ESP-IDF v6.0 (docs/device.md §1).");
+	const expected = await expectedIdf(moddable);
+	const found = await toolOutput("git", ["-C", idfPath, "describe", "--always", "--abbrev=0"], process.env);
+	if (found === undefined)
+		return failed(title, `${idfPath} is no git checkout`, "The SDK asks git for its version: clone it.");
+	const series = (text: string) => /^v?([0-9]+)\.([0-9]+)/.exec(text)?.slice(1).join(".");
+	if (series(found) !== undefined && series(found) === series(expected)) return passed(title, found);
+	const next = `The SDK takes ${expected}.x alone: git checkout ${expected}, then install.sh again.`;
+	return failed(title, found.slice(0, 40), next);
+}
+
+async function expectedIdf(moddable: string | undefined): Promise<string> {
+	const path = join(moddable ?? "", "build", "devices", "esp32", "manifest.json");
+	const text = moddable ? await readFile(path, "utf8").catch(() => "") : "";
+	return /"EXPECTED_ESP_IDF"\s*:\s*"([^"]+)"/.exec(text)?.[1] ?? IDF_EXPECTED;
+}
+
+async function checkCompiler(environment: Environment, chip: Chip): Promise<Check> {
+	const title = "compiler";
+	const compiler = COMPILERS[chip];
+	const folder = join(idfToolsFolder(environment), "tools", compiler);
+	const versions = await readdir(folder).catch(() => []);
+	if (versions[0] !== undefined) return passed(title, `${compiler} ${versions[0]}`);
+	return failed(title, `no ${compiler} in ${folder}`, `Run $IDF_PATH/install.sh ${chip}.`);
+}
+
+/** Where ESP-IDF's install.sh puts compilers and the emulator. */
+export function idfToolsFolder(environment: Environment): string {
+	return environment.IDF_TOOLS_PATH ?? join(environment.HOME ?? homedir(), ".espressif");
+}
+
+async function checkTypescript(env: Record<string, string>): Promise<Check> {
+	const title = "TypeScript";
+	const found = await toolOutput("tsc", ["--version"], env);
+	if (found === undefined) return failed(title, "no tsc", "Run npm run setup.");
+	const major = Number(/Version ([0-9]+)\./.exec(found)?.[1] ?? 0);
+	if (major >= TYPESCRIPT_MAJOR) return passed(title, found.replace("Version ", ""));
+	return failed(title, found, `The SDK compiles for es2025, which TypeScript ${TYPESCRIPT_MAJOR} knows.`);
+}
+
+/** What a tool prints, or undefined when it is missing or fails. */
+export async function toolOutput(
+	program: string,
+	args: readonly string[],
+	env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+	const result = await run(program, args, { env, timeout: TOOL_TIMEOUT_MS }).catch(() => undefined);
+	return result?.stdout.trim();
+}
+
+/** Path of a program, or undefined. */
+export async function findProgram(name: string, path: string | undefined): Promise<string | undefined> {
+	for (const folder of (path ?? "").split(delimiter)) {
+		const candidate = join(folder, name);
+		const isThere = await access(candidate, constants.X_OK).then(
+			() => true,
+			() => false,
+		);
+		if (folder !== "" && isThere) return candidate;
+	}
+	return undefined;
+}

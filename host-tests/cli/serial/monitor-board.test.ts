@@ -1,0 +1,103 @@
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CliError } from "../../../cli/cli-error.js";
+import { monitorBoard } from "../../../cli/serial/monitor-board.js";
+import { WebSerialPort } from "../../../cli/serial/web-serial-port.js";
+import { CabledBoard } from "../../support/cabled-board.js";
+import { Pty } from "../../support/pty.js";
+
+const OPTIONS = { timeout: 30_000 };
+const POLL = { timeout: 10_000 };
+
+let folder: string;
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), "xs-fota-monitor-"));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("the monitor", OPTIONS, () => {
+	test("restarts the board into its firmware and shows what it says, until it is ended", async () => {
+		const board = await CabledBoard.open({ chip: "esp32c3", folder });
+		const ending = new AbortController();
+		let text = "";
+		const over = monitorBoard({
+			createPort: () => board.port(),
+			baudRate: 115_200,
+			isRestarted: true,
+			onText: (piece) => {
+				text += piece;
+			},
+			onNote: () => {},
+			signal: ending.signal,
+		});
+		await expect.poll(() => text, POLL).toBe("rst:0x1 (POWERON)\nxs-fota starts\n");
+		expect(board.chip.bootCount).toBe(1);
+		ending.abort();
+		await over;
+		// The port is free again.
+		const port = new WebSerialPort(board.pty.path);
+		await port.open({ baudRate: 115_200 });
+		await port.close();
+		await board.pty.close();
+	});
+
+	test("waits when the port goes away, and goes on when it is back, without another restart", async () => {
+		const path = join(folder, "ttyUSB0");
+		const plugIn = async () => {
+			const pty = await Pty.open(folder, () => {});
+			await symlink(pty.path, path);
+			return pty;
+		};
+		const pullOut = async (pty: Pty) => {
+			await pty.close();
+			await rm(path);
+		};
+		const ending = new AbortController();
+		let text = "";
+		const notes: string[] = [];
+		const first = await plugIn();
+		const over = monitorBoard({
+			createPort: () => new WebSerialPort(path),
+			baudRate: 115_200,
+			isRestarted: false,
+			onText: (piece) => {
+				text += piece;
+			},
+			onNote: (note) => void notes.push(note),
+			signal: ending.signal,
+		});
+		// Until the port is open, nobody hears what is said.
+		const says = (pty: Pty, line: string) => () => {
+			pty.write(new TextEncoder().encode(`${line}\n`));
+			return text.includes(line);
+		};
+		await expect.poll(says(first, "before"), POLL).toBe(true);
+		await pullOut(first);
+		await expect.poll(() => notes, POLL).toEqual([`${path} is gone; waiting for it to come back`]);
+		const second = await plugIn();
+		await expect.poll(() => notes.at(-1), POLL).toBe(`${path} is back`);
+		await expect.poll(says(second, "after"), POLL).toBe(true);
+		ending.abort();
+		await over;
+		await pullOut(second);
+	});
+
+	test("says so when the port is not there in the first place", async () => {
+		const error = await monitorBoard({
+			createPort: () => new WebSerialPort("/dev/ttyUSB99"),
+			baudRate: 115_200,
+			isRestarted: true,
+			onText: () => {},
+			onNote: () => {},
+			signal: new AbortController().signal,
+		}).then(
+			() => undefined,
+			(cause: CliError) => cause,
+		);
+		expect(error?.message).toBe("there is no serial port /dev/ttyUSB99");
+	});
+});

@@ -1,0 +1,45 @@
+// Moddable SDK, ESP-IDF and compiler as folders that look right to `fota doctor`, with fake-mcconfig.ts in them.
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+
+export interface FakeToolchain {
+	readonly MODDABLE: string;
+	readonly IDF_PATH: string;
+	readonly IDF_TOOLS_PATH: string;
+}
+
+export async function makeToolchain(
+	folder: string,
+	versions: { readonly sdk?: string; readonly idf?: string } = {},
+): Promise<FakeToolchain> {
+	const moddable = join(folder, "moddable");
+	const idf = join(folder, "esp-idf");
+	const tools = join(folder, "espressif");
+	const bin = join(moddable, "build", "bin", process.platform === "darwin" ? "mac" : "lin", "release");
+	for (const path of [bin, join(moddable, "tools"), join(moddable, "build", "devices", "esp32"), idf])
+		await mkdir(path, { recursive: true });
+	for (const compiler of ["riscv32-esp-elf", "xtensa-esp-elf"])
+		await mkdir(join(tools, "tools", compiler, "esp-15.2.0"), { recursive: true });
+	await writeFile(join(moddable, "tools", "VERSION"), `${versions.sdk ?? "8.2.3"}\n`);
+	const manifest = { build: { EXPECTED_ESP_IDF: "v6.0" } };
+	await writeFile(join(moddable, "build", "devices", "esp32", "manifest.json"), JSON.stringify(manifest));
+	await writeProgram(
+		join(bin, "mcconfig"),
+		`exec "${join(PROJECT_ROOT, "node_modules/.bin/tsx")}" "${join(import.meta.dirname, "fake-mcconfig.ts")}" "$@"`,
+	);
+	const git = (...args: readonly string[]) =>
+		execFileSync("git", ["-C", idf, "-c", "user.name=test", "-c", "user.email=test@example.org", ...args]);
+	git("init", "--quiet");
+	git("commit", "--quiet", "--allow-empty", "--message=release");
+	// Annotated, as ESP-IDF's are: git describe sees no others.
+	if (versions.idf !== "nothing") git("tag", "-a", "-m", "release", versions.idf ?? "v6.0.2");
+	return { MODDABLE: moddable, IDF_PATH: idf, IDF_TOOLS_PATH: tools };
+}
+
+/** A shell script that can be run. */
+export async function writeProgram(path: string, lines: string): Promise<void> {
+	await writeFile(path, `#!/bin/sh\n${lines}\n`);
+	await chmod(path, 0o755);
+}
