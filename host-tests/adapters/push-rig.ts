@@ -152,6 +152,12 @@ export class PushRig {
 				options.from.close();
 				rig.network.connections.push(this);
 			}
+
+			/** What a head says is decided in the next turn. */
+			override receive(bytes: string | Uint8Array, pieceBytes?: number): void {
+				super.receive(bytes, pieceBytes);
+				rig.timer.advance(0);
+			}
 		};
 	}
 

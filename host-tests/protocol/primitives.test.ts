@@ -226,7 +226,7 @@ describe("the error codes", () => {
 	it("say who raises each, whether it is tried again, and what to do", () => {
 		for (const [code, text] of Object.entries(ERROR_CODES)) {
 			expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
-			expect(text).toMatch(/^(Device|Server|Device and server): /);
+			expect(text).toMatch(/^(Device|Server|Device and server|Server, and a device for a push): /);
 			expect(isErrorCode(code)).toBe(true);
 		}
 		for (const code of SECURITY_CODES) expect(isErrorCode(code)).toBe(true);

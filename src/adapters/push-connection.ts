@@ -208,7 +208,8 @@ export class PushConnection {
 
 	#tick(): void {
 		this.#quietTicks += 1;
-		if (this.#quietTicks > IDLE_TICKS) this.#stalled(`nothing came for ${BODY_IDLE_MS / 1000} s`);
+		if (this.#phase === "deciding") this.#options.onHead(this, this.#parser.error);
+		else if (this.#quietTicks > IDLE_TICKS) this.#stalled(`nothing came for ${BODY_IDLE_MS / 1000} s`);
 		else this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
 	}
 
@@ -250,7 +251,8 @@ export class PushConnection {
 		this.#limitTimer.set(DECISION_LIMIT_MS);
 		this.#heldOffset = taken;
 		this.#heldBytes = byteCount - taken;
-		this.#options.onHead(this, this.#parser.error);
+		// In a turn of its own: what is decided now would stand on the stack of the socket's callback.
+		this.#tickTimer.set(0);
 	}
 
 	#takeHeld(): void {

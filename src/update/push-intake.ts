@@ -115,15 +115,18 @@ export class PushIntake {
 
 	open(offer: Offer): void {
 		const session = this.#current();
-		const { ports, ledger, reporter } = this.#desk;
-		session.reception = new Reception({
-			slots: ports.slots,
-			ledger,
-			offer,
-			onSector: (sectorCount) => this.#sectorStored(session, sectorCount),
+		// In a turn of its own: the offer comes from deep within the push server.
+		this.#desk.later(0, () => {
+			const { ports, ledger, reporter } = this.#desk;
+			session.reception = new Reception({
+				slots: ports.slots,
+				ledger,
+				offer,
+				onSector: (sectorCount) => this.#sectorStored(session, sectorCount),
+			});
+			reporter.update();
+			this.#openStep(session);
 		});
-		reporter.update();
-		this.#desk.later(0, () => this.#openStep(session));
 	}
 
 	/** Throws without one: nothing would come of the command, and the machine would wait for ever. */
