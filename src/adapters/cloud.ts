@@ -1,5 +1,6 @@
 // Cloud over two lines to the server: one for manifest and chunks, one for reports and orders, so that a report passes
-// while chunks stream. Their requests are signed one after the other. Built by main. It must not know when to ask, nor what follows from an answer.
+// while chunks stream. Their requests are signed one after the other. Built by main. It must not know when to ask, nor
+// what follows from an answer.
 
 import { CHUNK_PATH, CHUNKS_MEDIA_TYPE } from "../protocol/chunk-frames.js";
 import { utf8Encode } from "../protocol/encoding.js";

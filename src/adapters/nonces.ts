@@ -2,9 +2,10 @@
 // device-credential. It must not know what is asked, nor the keys.
 //
 // A block is reserved by writing its end before the first nonce of it is used: one write a block, and a restart
-// goes on at the end, so it leaves out the rest of a block but never repeats a nonce. If storage is gone, or could not be
-// written, counting begins at a number nobody can foretell: at 1 again, answers recorded in an earlier life would fit
-// the requests of this one (threat: a replayed manifest or order). If the server is further it sets the number anew.
+// goes on at the end, so it leaves out the rest of a block but never repeats a nonce. If storage is gone, counting begins
+// at a number nobody can foretell, and where it can be read but not written it goes on by a random step each life: at a
+// number used before, answers recorded in an earlier life would fit the requests of this one (threat: a replayed manifest
+// or order). If the server is further it sets the number anew.
 
 import { COUNTER_MAX } from "../protocol/limits.js";
 import type { Log, Random } from "../update/ports.js";
