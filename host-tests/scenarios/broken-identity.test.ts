@@ -3,7 +3,12 @@
 import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { buildIdentityPartition, partitionBytes } from "../../cli/image/flash-image.js";
-import { IDENTITY_PARTITION, type Identity } from "../../src/protocol/identity.js";
+import {
+	encodeIdentity,
+	encodeIdentityRecord,
+	IDENTITY_PARTITION,
+	type Identity,
+} from "../../src/protocol/identity.js";
 import { Rig, type TestDevice } from "../support/rig.js";
 
 /** Virtual time in which a device has said several times what it lacks. */
@@ -27,9 +32,14 @@ const BROKEN: readonly { title: string; says: string; bytes: (identity: Identity
 		},
 	},
 	{
-		title: "names a server in a way that this firmware does not know",
-		says: "server fota.example",
-		bytes: (identity) => buildIdentityPartition({ ...identity, server: { host: "fota.example", port: 80 } }),
+		title: "is whole but says what this firmware does not know",
+		says: "no identity",
+		bytes: (identity) => {
+			const document = Buffer.from(
+				Buffer.from(encodeIdentity(identity)).toString().replace("16384", "16385"),
+			);
+			return encodeIdentityRecord({ sequence: 1, document });
+		},
 	},
 ];
 
