@@ -257,6 +257,20 @@ describe("a question", () => {
 			udp.last.deliver("203.0.113.5", 40_000 + i, dnsQuery({ name: "boiler.local", type: 255 }));
 		expect(udp.takeSent()).toHaveLength(10);
 	});
+
+	test.each([
+		{ before: 49, isHeard: true },
+		{ before: 50, isHeard: false },
+	])("after $before messages of the same second is heard: $isHeard", ({ before, isHeard }) => {
+		named();
+		const ask = () => udp.last.deliver(OTHER, 40_000, dnsQuery({ name: "boiler.local", type: 1 }));
+		for (let i = 0; i < before; i++) udp.last.deliver(OTHER, MDNS, dnsQuery({ name: "x", type: 1 }));
+		ask();
+		expect(udp.takeSent()).toHaveLength(isHeard ? 1 : 0);
+		time.advance(1000);
+		ask();
+		expect(udp.takeSent()).toHaveLength(1);
+	});
 });
 
 test("nothing that anybody sends leaves a callback or starts timers without end", () => {

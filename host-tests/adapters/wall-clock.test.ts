@@ -66,6 +66,7 @@ test("an answer from elsewhere, or to no question, changes nothing", () => {
 	udp.last.deliver("192.0.2.9", 123, answer());
 	udp.last.deliver(SERVER, 124, answer());
 	udp.last.deliver(SERVER, 123, Buffer.alloc(48), Buffer.alloc(0), Buffer.alloc(1472, 0xff));
+	time.advance(1);
 	expect(known).toEqual([]);
 	udp.last.deliver(SERVER, 123, answer());
 	expect(known).toHaveLength(1);
@@ -92,10 +93,19 @@ test("it is asked again a day later, not at each return of the network", () => {
 	clock.networkDown();
 	time.advance(60_000);
 	clock.networkUp();
-	time.advance(60_000);
+	time.advance(86_400_000 - 60_001);
 	expect(udp.sent).toHaveLength(1);
-	time.advance(86_400_000);
+	time.advance(11);
+	expect(udp.sent).toHaveLength(2);
+});
+
+test("it is asked at once by a network that returns after the day is over", () => {
+	clock.networkUp();
+	time.advance(10);
+	udp.last.deliver(SERVER, 123, answer());
 	clock.networkDown();
+	time.advance(86_400_000);
+	expect(udp.sent).toHaveLength(1);
 	clock.networkUp();
 	time.advance(10);
 	expect(udp.sent).toHaveLength(2);

@@ -2,12 +2,43 @@
 // beyond. Bytes are made by hand where it matters, not by the writer.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DNS_RECORDS_MAX, DnsType, parseDnsMessage } from "../../src/protocol/dns-message.js";
+import {
+	DNS_LABEL_BYTES_MAX,
+	type DnsMessage,
+	DnsType,
+	parseDnsMessage,
+} from "../../src/protocol/dns-message.js";
 import { DnsWriter, type OwnRecord } from "../../src/protocol/dns-writer.js";
 import { dnsAddress, dnsName, dnsQuery, u16 } from "../support/udp-peer.js";
 
 const head = (questions: number, answers = 0) => u16(0, 0, questions, answers, 0, 0);
 const pointer = (offset: number) => u16(0xc000 | offset);
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** A question for the longest name, then as many questions, and records with targets, that lead to it. */
+function expensive(options: { questions: number; records: number; announced?: number }): Buffer {
+	const { questions, records, announced = questions } = options;
+	const name = dnsName(
+		["a", "b", "c", "d"].map((letter, index) => letter.repeat(index < 3 ? 63 : 61)).join("."),
+	);
+	expect(name).toHaveLength(255);
+	return Buffer.concat([
+		u16(0, 0, announced + 1, records, 0, 0),
+		...[name, u16(255, 1)],
+		...Array<Buffer>(questions).fill(Buffer.concat([pointer(12), u16(255, 1)])),
+		...Array<Buffer>(records).fill(Buffer.concat([dnsName(""), u16(12, 1, 0, 1, 2), pointer(12)])),
+	]);
+}
+
+/** Of all names that were read: labels with their lengths. */
+function labelBytesOf(message: DnsMessage | undefined): number {
+	if (message === undefined) return 0;
+	const { questions, answers, authorities, additionals } = message;
+	const records = [...answers, ...authorities, ...additionals];
+	const names = [...questions, ...records].map(({ name }) => name);
+	const targets = records.map(({ target }) => target ?? "");
+	return sum([...names, ...targets].map((name) => (name === "" ? 0 : name.length + 1)));
+}
 
 describe("a message", () => {
 	test("gives its question, in lower case", () => {
@@ -67,10 +98,79 @@ describe("a message", () => {
 		expect(parseDnsMessage(bytes)).toBeUndefined();
 	});
 
-	test("with more records than are looked at is read as far as that", () => {
-		const record = Buffer.concat([dnsName("a"), u16(1, 1, 0, 1, 4), Buffer.from([1, 2, 3, 4])]);
-		const bytes = Buffer.concat([head(0, 60), ...Array<Buffer>(60).fill(record)]);
-		expect(parseDnsMessage(bytes)?.answers).toHaveLength(DNS_RECORDS_MAX);
+	test.each([
+		{ what: "as many records as there may be", counts: [0, 10, 20, 2], isRead: true },
+		{ what: "one record more", counts: [0, 10, 20, 3], isRead: false },
+		{ what: "as many questions as there may be", counts: [16, 0, 0, 0], isRead: true },
+		{ what: "one question more", counts: [17, 0, 0, 0], isRead: false },
+	])("with $what is read: $isRead", ({ counts, isRead }) => {
+		const [questions = 0, ...records] = counts;
+		const bytes = Buffer.concat([
+			u16(0, 0, ...counts),
+			...Array<Buffer>(questions).fill(Buffer.concat([dnsName("a"), u16(1, 1)])),
+			...Array<Buffer>(sum(records)).fill(
+				Buffer.concat([dnsName("a"), u16(1, 1, 0, 1, 4), Buffer.from([1, 2, 3, 4])]),
+			),
+		]);
+		expect(parseDnsMessage(bytes) !== undefined).toBe(isRead);
+	});
+
+	test.each([
+		{ what: "200 questions", bytes: expensive({ questions: 200, records: 0 }) },
+		{ what: "15 questions", bytes: expensive({ questions: 15, records: 0 }) },
+		{ what: "92 records", bytes: expensive({ questions: 0, records: 92 }) },
+		{ what: "31 records", bytes: expensive({ questions: 0, records: 31 }) },
+	])("with $what that lead to one long name is none", ({ bytes }) => {
+		expect(bytes.length).toBeLessThanOrEqual(1472);
+		expect(parseDnsMessage(bytes)).toBeUndefined();
+	});
+
+	test("whose names need as many bytes as they may is read, with one byte more not", () => {
+		// Seven names of 254 bytes of labels, the head's included, and what is left in an eighth.
+		const bytes = (labelBytes: number) =>
+			Buffer.concat([
+				expensive({ questions: 7, records: 0, announced: 8 }),
+				...[dnsName("b".repeat(labelBytes - 1)), u16(1, 1)],
+			]);
+		const rest = DNS_LABEL_BYTES_MAX - 8 * 254;
+		expect(labelBytesOf(parseDnsMessage(bytes(rest)))).toBe(DNS_LABEL_BYTES_MAX);
+		expect(parseDnsMessage(bytes(rest + 1))).toBeUndefined();
+	});
+
+	test("of any names and pointers costs no more bytes of labels than it may", () => {
+		const entry = fc.tuple(fc.boolean(), fc.nat(60), fc.nat(9));
+		let readCount = 0;
+		fc.assert(
+			fc.property(
+				fc.integer({ min: 1, max: 63 }),
+				fc.array(entry, { maxLength: 16 }),
+				fc.array(entry, { maxLength: 34 }),
+				(labelBytes, asked, told) => {
+					const name = Array(4).fill("a".repeat(labelBytes)).join(".").slice(0, 253);
+					// Leads to one of the labels of the first name, behind a label of its own or not.
+					const lead = ([hasLabel, length, label]: readonly [boolean, number, number]) =>
+						Buffer.concat([
+							hasLabel ? Buffer.from([length + 1, ...Buffer.alloc(length + 1, 0x62)]) : Buffer.alloc(0),
+							pointer(12 + (label % 4) * (labelBytes + 1)),
+						]);
+					const records = told.map((item) => {
+						const target = lead(item);
+						return Buffer.concat([lead(item), u16(12, 1, 0, 1, target.length), target]);
+					});
+					const bytes = Buffer.concat([
+						u16(0, 0, asked.length + 1, told.length, 0, 0),
+						...[dnsName(name), u16(255, 1)],
+						...asked.map((item) => Buffer.concat([lead(item), u16(255, 1)])),
+						...records,
+					]);
+					const message = parseDnsMessage(bytes);
+					if (message !== undefined) readCount += 1;
+					expect(labelBytesOf(message)).toBeLessThanOrEqual(DNS_LABEL_BYTES_MAX);
+				},
+			),
+			{ numRuns: 2000 },
+		);
+		expect(readCount).toBeGreaterThan(200);
 	});
 
 	test("of any bytes is read without a throw, and quickly", () => {

@@ -8,6 +8,7 @@ import { buildEspImage } from "../../cli/image/esp-image-builder.js";
 import { smallPartitions } from "../../cli/image/flash-image.js";
 import { encodePartitionTable, TABLE_OFFSET } from "../../cli/image/partition-table.js";
 import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+import type { Chip } from "../../src/protocol/release-statement.js";
 
 const SLOT_BYTES = 0x40000;
 const VARIANT = process.env.XS_FOTA_SIM_VARIANT ?? "asan";
@@ -27,9 +28,11 @@ export interface DeviceRun {
 export class Device {
 	readonly folder = mkdtempSync(join(tmpdir(), "xs-fota-sim-"));
 	readonly flash = join(this.folder, "flash.bin");
+	readonly #chip: Chip;
 
 	/** `modules`: specifier to source. The entry is "main". */
-	constructor(modules: Readonly<Record<string, string>>) {
+	constructor(modules: Readonly<Record<string, string>>, chip: Chip = "esp32") {
+		this.#chip = chip;
 		const payload = this.compile(modules);
 		const flash = new Uint8Array(0x20000 + 2 * SLOT_BYTES).fill(0xff);
 		flash.set(encodePartitionTable(smallPartitions(SLOT_BYTES)), TABLE_OFFSET);
@@ -49,12 +52,23 @@ export class Device {
 	}
 
 	image(payload: Uint8Array): Uint8Array {
-		return buildEspImage({ chip: "esp32", version: "1.0.0", projectName: "test", payload });
+		return buildEspImage({ chip: this.#chip, version: "1.0.0", projectName: "test", payload });
 	}
 
 	run(...options: readonly string[]): Promise<DeviceRun> {
 		const stats = join(this.folder, "stats.json");
-		const args = ["run", "--flash", this.flash, "--stats", stats, "--seed", "1", ...options];
+		const args = [
+			"run",
+			"--flash",
+			this.flash,
+			"--chip",
+			this.#chip,
+			"--stats",
+			stats,
+			"--seed",
+			"1",
+			...options,
+		];
 		return new Promise((resolve) => {
 			execFile(SIMULATOR, args, { timeout: 60_000 }, (error, serial, said) => {
 				const code = error ? Number(error.code ?? -1) : 0;

@@ -1,8 +1,8 @@
 // The stand-ins for Moddable's network modules: Wi-Fi, names, datagrams, pins, as the SDK's are, also where those are
 // awkward.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { UdpPeer } from "../support/udp-peer.js";
-import { runModules } from "./device.js";
+import { Device, runModules } from "./device.js";
 
 const SAY = `const say = (...x) => trace("say " + x.join(" ") + "\\n");`;
 
@@ -68,6 +68,27 @@ describe("names", () => {
 		expect(lines).toEqual(["asked", "a.example ", "b.example 192.0.2.1", "localhost 127.0.0.1"]);
 	});
 
+	it("that are addresses are answered with those, later but at once, without a network too", async () => {
+		const main = `import Net from "net"; import Time from "time"; ${SAY}
+			const startMs = Time.ticks;
+			for (const name of ["192.0.2.7", "127.1", "192.0.2.7.example"])
+				Net.resolve(name, (asked, address) => say(asked, address, Time.ticks - startMs < 20));
+			say("asked");`;
+		const lines = await said(main, "--network-down", "0-100", "--max-seconds", "20");
+		expect(lines).toEqual([
+			"asked",
+			"192.0.2.7 192.0.2.7 true",
+			"127.1 127.0.0.1 true",
+			"192.0.2.7.example  false",
+		]);
+	});
+
+	it("that are addresses wait for the question before them too", async () => {
+		const main = `import Net from "net"; ${SAY}
+			for (const name of ["a.example", "192.0.2.7"]) Net.resolve(name, (asked, address) => say(asked, address));`;
+		expect(await said(main, "--max-seconds", "20")).toEqual(["a.example ", "192.0.2.7 192.0.2.7"]);
+	});
+
 	it("stay unanswered behind one that never is", async () => {
 		const main = `import Net from "net"; ${SAY}
 			for (const name of ["a.example", "localhost"]) Net.resolve(name, (asked) => say(asked));`;
@@ -120,5 +141,13 @@ describe("a pin", () => {
 		const run = await runModules({ main }, "--fast", "--max-seconds", "5", "--max-boots", "1");
 		expect(run.serial.match(/pin 2 is \w+/g)).toEqual(["pin 2 is high", "pin 2 is low", "pin 2 is high"]);
 		expect(run.serial).toContain("invalid pin");
+	});
+
+	it("of a chip with one bank of them is taken modulo 32", async () => {
+		const main = `import Digital from "embedded:io/digital"; new Digital({ pin: 44, mode: Digital.Output });`;
+		const device = new Device({ main }, "esp32c3");
+		onTestFinished(() => device.close());
+		const run = await device.run("--fast", "--max-seconds", "5");
+		expect(run.serial).toContain("pin 12 is low");
 	});
 });

@@ -1,5 +1,6 @@
 /*
- * Stand-in for Moddable's "embedded:io/digital", outputs only: each change of a pin is a line of the simulator.
+ * Stand-in for Moddable's "embedded:io/digital", outputs only: each change of a pin is a line of the simulator. As there,
+ * a chip with one bank of pins takes a number beyond it modulo 32.
  */
 class Digital {
 	#pin;
@@ -11,8 +12,8 @@ class Digital {
 		const { pin, mode } = options;
 		if (pin === undefined) throw new Error("invalid");
 		if (mode !== Digital.Output && mode !== Digital.OutputOpenDrain) throw new RangeError("invalid mode");
-		if (!native("xs_digital_is_output").call(this, pin)) throw new Error("invalid pin");
-		this.#pin = pin;
+		this.#pin = native("xs_digital_output").call(this, pin);
+		if (this.#pin === undefined) throw new Error("invalid pin");
 		this.#isActiveLow = Boolean(options.activeLow);
 		this.#set(options.initialValue ?? 0);
 	}

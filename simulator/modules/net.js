@@ -1,6 +1,7 @@
 /*
  * Stand-in for Moddable's "net" on the ESP32: the names of --resolve, and localhost. As there, the callback comes later,
- * from the event loop, with undefined for a name that nobody knows, and one question waits for the one before it.
+ * from the event loop, with undefined for a name that nobody knows, and one question waits for the one before it. Of a
+ * number nobody is asked: it is answered at once, in its turn and from the event loop, without a network too.
  */
 import Timer from "timer";
 
@@ -23,7 +24,8 @@ class Net {
 	static #next() {
 		const question = Net.#waiting[0];
 		if (question === undefined) return;
-		const answer = native("xs_net_lookup").call(this, question.name);
+		const numeric = native("xs_net_numeric").call(this, question.name);
+		const answer = numeric ?? native("xs_net_lookup").call(this, question.name);
 		if (answer === "never") return;
 		Timer.set(
 			() => {
@@ -34,7 +36,7 @@ class Net {
 					Net.#next();
 				}
 			},
-			answer === undefined ? UNKNOWN_MS : ANSWER_MS,
+			numeric !== undefined ? 0 : answer === undefined ? UNKNOWN_MS : ANSWER_MS,
 		);
 	}
 }

@@ -9,6 +9,7 @@ import type { Clock, Log, Random, Timer } from "../update/ports.js";
 import { describeCause } from "./cause.js";
 import { LocalRecords, type LocalService } from "./mdns-records.js";
 import type { NetworkListener } from "./network.js";
+import { SecondBudget } from "./second-budget.js";
 import { type Datagram, UdpChannel, type UdpSocketClass } from "./udp-socket.js";
 
 export const MDNS_PORT = 5353;
@@ -31,6 +32,8 @@ const SHARED_DELAY_MS = 20;
 const SHARED_SPREAD_MS = 100;
 /** Threat: forged senders that make the device talk to others. */
 const ANSWERS_A_SECOND = 10;
+/** Threat: a flood of messages, each of which takes time to read. What comes beyond is lost, as datagrams are. */
+const MESSAGES_A_SECOND = 50;
 
 export interface DiscoveryOptions {
 	readonly io: UdpSocketClass;
@@ -60,14 +63,15 @@ export class Discovery implements NetworkListener {
 	#answerTimer: unknown;
 	/** Answers to all that wait for their time. */
 	#pending = new Set<OwnRecord>();
-	/** Clock second, and the answers given in it. */
-	#second = 0;
-	#answerCount = 0;
+	readonly #answerBudget: SecondBudget;
+	readonly #messageBudget: SecondBudget;
 	/** When each record was last sent to all. */
 	#saidMs = new Map<OwnRecord, number>();
 
 	constructor(options: DiscoveryOptions) {
 		this.#options = options;
+		this.#answerBudget = new SecondBudget(options.clock, ANSWERS_A_SECOND);
+		this.#messageBudget = new SecondBudget(options.clock, MESSAGES_A_SECOND);
 	}
 
 	networkUp(address: string): void {
@@ -86,6 +90,7 @@ export class Discovery implements NetworkListener {
 	#openChannel(): UdpChannel {
 		return new UdpChannel({
 			io: this.#options.io,
+			timer: this.#options.timer,
 			port: MDNS_PORT,
 			timeToLive: 255,
 			group: GROUP,
@@ -163,10 +168,10 @@ export class Discovery implements NetworkListener {
 	}
 
 	#received(datagram: Datagram): void {
+		if (this.#phase === "off" || this.#phase === "waiting" || !this.#messageBudget.take()) return;
 		const message = parseDnsMessage(datagram.bytes);
 		const records = this.#records;
 		if (message === undefined || records === undefined) return;
-		if (this.#phase === "off" || this.#phase === "waiting") return;
 		if (message.isResponse) {
 			// RFC 6762 §6: an answer from another port is none.
 			if (datagram.port === MDNS_PORT && records.isContradictedBy(message)) this.#contradicted();
@@ -192,7 +197,7 @@ export class Discovery implements NetworkListener {
 		const isLegacy = from.port !== MDNS_PORT;
 		if (!isLegacy && !message.questions.every(({ isUnicastWanted }) => isUnicastWanted))
 			this.#answerAll(answers);
-		else if (this.#mayAnswer()) {
+		else if (this.#answerBudget.take()) {
 			const additionals = records.additionalTo(answers);
 			// A plain DNS client wants its number and its question back (RFC 6762 §6.7).
 			const questions = isLegacy
@@ -205,13 +210,6 @@ export class Discovery implements NetworkListener {
 			});
 			if (bytes !== undefined) this.#channel?.write(bytes, from.address, from.port);
 		}
-	}
-
-	#mayAnswer(): boolean {
-		const second = Math.floor(this.#options.clock.nowMs() / 1000);
-		this.#answerCount = second === this.#second ? this.#answerCount + 1 : 1;
-		this.#second = second;
-		return this.#answerCount <= ANSWERS_A_SECOND;
 	}
 
 	/** Together with what others ask in the meantime; nothing twice within a second (RFC 6762 §6). */

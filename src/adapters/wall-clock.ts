@@ -41,9 +41,11 @@ export class WallClock implements NetworkListener {
 	}
 
 	networkUp(): void {
-		const { clock } = this.#options;
-		const isFresh = this.#knownSinceMs !== undefined && clock.nowMs() - this.#knownSinceMs < AGAIN_MS;
-		if (!isFresh) this.#ask();
+		const { clock, timer } = this.#options;
+		const againMs = this.#knownSinceMs === undefined ? 0 : this.#knownSinceMs + AGAIN_MS - clock.nowMs();
+		this.#end();
+		if (againMs > 0) this.#timer = timer.set(() => this.#ask(), againMs);
+		else this.#ask();
 	}
 
 	networkDown(): void {
@@ -66,7 +68,7 @@ export class WallClock implements NetworkListener {
 		const sentMs = clock.nowMs();
 		try {
 			this.#channel = new UdpChannel({
-				io,
+				...{ io, timer },
 				onDatagram: (datagram) => this.#answered(datagram, { cookie, address, sentMs }),
 				onFault: (cause) => this.#failed(describeCause(cause)),
 			});

@@ -3,6 +3,7 @@
 import Digital from "embedded:io/digital";
 import { describeCause } from "../adapters/cause.js";
 import { Led } from "../adapters/led.js";
+import { refusalOfLedPin } from "../adapters/led-pin.js";
 import type { Chip } from "../protocol/release-statement.js";
 import type { LedSettings } from "../protocol/surroundings.js";
 import { ledSign } from "../update/led.js";
@@ -15,20 +16,13 @@ export interface LedParts {
 	readonly log: Log;
 }
 
-/** Pins that the flash hangs on: to drive one stops the chip, at every start. */
-const FLASH_PINS: Readonly<Record<Chip, readonly [first: number, last: number]>> = {
-	esp32: [6, 11],
-	esp32c3: [12, 17],
-	esp32s3: [26, 32],
-};
-
 /** None, or the LED. A pin that cannot be is said, and the device does without. */
 export function createLedObservers(parts: LedParts): readonly UpdateObserver[] {
 	const { settings, chip, timer, log } = parts;
 	if (settings === undefined) return [];
-	const [first, last] = FLASH_PINS[chip];
 	try {
-		if (settings.pin >= first && settings.pin <= last) throw new Error("the flash hangs on it");
+		const refusal = refusalOfLedPin(chip, settings.pin);
+		if (refusal !== undefined) throw new Error(refusal);
 		const activeLow = settings.active === "low";
 		const pin = new Digital({ pin: settings.pin, mode: Digital.Output, activeLow, initialValue: 0 });
 		const led = new Led({ pin, timer });
