@@ -7,12 +7,15 @@ import { describe, expect, test } from "vitest";
 import { parseSettings } from "../cli/firmware/project-checks.js";
 import { parsePartitionsCsv } from "../cli/image/partition-table.js";
 import { PROJECT_ROOT } from "../cli/image/project-root.js";
+import { CONNECTIONS_MAX } from "../src/adapters/push-server.js";
 import { IDENTITY_PARTITION, IDENTITY_SECTORS } from "../src/protocol/identity.js";
 import { IMAGE_MAX_BYTES, SECTOR_BYTES } from "../src/protocol/limits.js";
 import { readManifest } from "./support/mcconfig-manifest.js";
 
 const MANIFESTS = ["manifest.json", "manifest-qemu.json", "manifest-8mb.json"] as const;
 const APP_ALIGNMENT_BYTES = 0x10000;
+/** CONFIG_LWIP_TCP_MSS of the SDK. */
+const SEGMENT_BYTES = 1436;
 
 /** Modules of the SDK that the firmware imports, and the manifest of the SDK that brings each. */
 const SDK_MODULES: Readonly<Record<string, string>> = {
@@ -21,7 +24,6 @@ const SDK_MODULES: Readonly<Record<string, string>> = {
 	"embedded:io/digital": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/socket/tcp": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/socket/udp": "$(MODDABLE)/modules/io/manifest.json",
-	"embedded:io/socket/listener": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:network/interface/wifi": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:storage/key-value": "$(MODDABLE)/modules/io/storage/manifest.json",
 };
@@ -176,6 +178,16 @@ describe("sdkconfig", () => {
 			CONFIG_ESP_COREDUMP_ENABLE_TO_UART: "n",
 			CONFIG_APP_PROJECT_VER_FROM_CONFIG: "y",
 		});
+	});
+
+	test("has a socket for the push port and each of its connections, and a queue that holds a whole window", () => {
+		const number = (name: string) => Number(settings.get(`CONFIG_LWIP_${name}`));
+		const places = Number(/#define CONNECTIONS_MAX (\d+)/.exec(read("src/native/fota-inbound.c"))?.[1]);
+		expect(places).toBeGreaterThan(CONNECTIONS_MAX);
+		expect(number("MAX_SOCKETS")).toBeGreaterThan(places);
+		expect(number("TCP_RECVMBOX_SIZE")).toBeGreaterThanOrEqual(number("TCP_WND_DEFAULT") / SEGMENT_BYTES + 2);
+		// Beside those: the port itself, what waits at it, and the device's own two connections.
+		expect(number("MAX_ACTIVE_TCP")).toBeGreaterThanOrEqual(2 * places + 3);
 	});
 
 	test("leaves the interrupt watchdog to the SDK", () => {

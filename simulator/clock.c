@@ -11,6 +11,9 @@
 #include "xs/host.h"
 #include "xs/include/xsHost.h"
 
+/* Real time between two questions. */
+#define ASK_REST_US 200u
+
 static bool is_following_real;
 static uint64_t followed_real_us; /* real time up to which now_us has followed */
 static uint64_t stop_us; /* following, now_us does not pass this */
@@ -20,6 +23,15 @@ uint64_t clock_real_us(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+bool clock_may_ask_host(uint64_t *asked_us)
+{
+	uint64_t now = clock_real_us();
+	if (now - *asked_us < ASK_REST_US)
+		return false;
+	*asked_us = now;
+	return true;
 }
 
 static void sleep_us(uint64_t us)

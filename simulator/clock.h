@@ -11,6 +11,10 @@
 /* CLOCK_MONOTONIC of the host in microseconds. */
 uint64_t clock_real_us(void);
 
+/* True at most once in a fifth of a millisecond of real time, counted from `*asked_us`: asking the host whether something
+ * came costs more than all the rest of a virtual wait. */
+bool clock_may_ask_host(uint64_t *asked_us);
+
 /* --fast: whether virtual time follows real time (a socket is open) or stands
  * still between events. Without effect in real time. */
 void clock_follow_real_time(bool is_following);

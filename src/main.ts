@@ -92,8 +92,7 @@ function begin(chip: Chip, application: Application): void {
 	}
 	const { updater, network, push } = built;
 	updater.start();
-	push?.start();
-	network.start([updater]);
+	network.start(push === undefined ? [updater] : [updater, push]);
 }
 
 function beginAgain(chip: Chip, application: Application): void {

@@ -2,20 +2,10 @@
 // Source: Moddable SDK 8.2.3, modules/io/socket/lwip/tcp.c.
 
 declare module "embedded:io/socket/tcp" {
-	export type TCPOptions = TCPCallbacks &
-		(
-			| {
-					/** Numeric: names are not resolved. */
-					readonly address: string;
-					readonly port: number;
-			  }
-			| {
-					/** An open socket, such as a listener's read() gives; it is closed when it has been taken over. */
-					readonly from: Pick<TCP, "read" | "write" | "close">;
-			  }
-		);
-
-	export interface TCPCallbacks {
+	export interface TCPOptions {
+		/** Numeric: names are not resolved. */
+		readonly address: string;
+		readonly port: number;
 		readonly nodelay?: boolean;
 		readonly onReadable?: (byteCount: number) => void;
 		/** First when the connection stands, then whenever sent bytes were acknowledged. */
@@ -25,10 +15,7 @@ declare module "embedded:io/socket/tcp" {
 	}
 
 	export default class TCP {
-		/**
-		 * Throws without a network, without a free socket, for an address that is not numeric, and "invalid from" for a
-		 * socket whose other side has reset it; that one still has to be closed then.
-		 */
+		/** Throws without a network, without a free socket, and for an address that is not numeric. */
 		constructor(options: TCPOptions);
 		/** Fills `buffer` and returns its length; throws if fewer bytes are there; undefined if none is. */
 		read(buffer: Uint8Array): number | undefined;

@@ -5,6 +5,7 @@ declare module "timer" {
 		private constructor();
 		/** Without `repeatMs` it fires once. */
 		static set(callback: (timer: Timer) => void, delayMs?: number, repeatMs?: number): Timer;
+		static repeat(callback: (timer: Timer) => void, intervalMs: number): Timer;
 		static clear(timer: Timer | undefined): void;
 	}
 }

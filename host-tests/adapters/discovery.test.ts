@@ -1,55 +1,23 @@
-// The device's name in the local network: probing, announcing, answering, rivals, and hostile senders (RFC 6762).
+// The device's name in the local network: probing, announcing, rivals, and hostile senders (RFC 6762).
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Discovery } from "../../src/adapters/discovery.js";
-import { parseDnsMessage } from "../../src/protocol/dns-message.js";
-import { ManualTime } from "../fakes/manual-time.js";
-import { RecordingLog } from "../fakes/recording-log.js";
 import { seededRandom } from "../fakes/seeded-random.js";
-import { dnsAddress, dnsName, dnsQuery, u16 } from "../support/udp-peer.js";
-import { FakeUdpNetwork, type Sent } from "./fake-udp.js";
+import { dnsAddress, dnsQuery } from "../support/udp-peer.js";
+import { DiscoveryRig, GROUP, MDNS, OTHER, OWN, PTR, read } from "./discovery-rig.js";
+import type { Sent } from "./fake-udp.js";
 
-const PTR = 12;
-const MDNS = 5353;
-const GROUP = "224.0.0.251";
-const OWN = "192.0.2.7";
-const OTHER = "192.0.2.9";
-
-let time: ManualTime;
-let udp: FakeUdpNetwork;
-let log: RecordingLog;
-let discovery: Discovery;
+let rig: DiscoveryRig;
+let time: DiscoveryRig["time"];
+let udp: DiscoveryRig["udp"];
+let log: DiscoveryRig["log"];
+let discovery: DiscoveryRig["discovery"];
 
 beforeEach(() => {
-	time = new ManualTime();
-	udp = new FakeUdpNetwork();
-	log = new RecordingLog();
-	discovery = new Discovery({
-		io: udp.io,
-		hostname: "Boiler",
-		services: [
-			{ type: "_http._tcp", port: 3232, texts: ["path=/info"] },
-			{ type: "_ota._tcp", port: 3232, texts: ["version=1.0.0"] },
-		],
-		clock: time,
-		timer: time,
-		random: seededRandom(3),
-		log,
-	});
+	rig = new DiscoveryRig();
+	({ time, udp, log, discovery } = rig);
 });
 
-/** Up, named, and past its announcements. */
-function named(): void {
-	discovery.networkUp(OWN);
-	time.advance(5000);
-	udp.takeSent();
-}
-
-const read = ({ bytes }: Sent) => {
-	const message = parseDnsMessage(bytes);
-	if (message === undefined) throw new Error("sent what nobody can read");
-	return message;
-};
 const isProbe = (sent: Sent) => !read(sent).isResponse;
 
 describe("a name", () => {
@@ -125,7 +93,7 @@ describe("a name", () => {
 	});
 
 	test("that is contested later is probed for again before another is taken", () => {
-		named();
+		rig.named();
 		const claim = dnsAddress({ name: "boiler.local", address: [192, 0, 2, 9] });
 		udp.last.deliver(OTHER, MDNS, claim);
 		time.advance(400);
@@ -149,7 +117,7 @@ describe("a name", () => {
 	});
 
 	test("is said good-bye to at the end, and nothing is heard any more", () => {
-		named();
+		rig.named();
 		discovery.close();
 		const [goodbye] = udp.takeSent();
 		expect(goodbye && read(goodbye).answers.every(({ ttlSeconds }) => ttlSeconds === 0)).toBe(true);
@@ -158,7 +126,7 @@ describe("a name", () => {
 	});
 
 	test("is probed for again with each address the network gives", () => {
-		named();
+		rig.named();
 		discovery.networkUp("192.0.2.8");
 		expect(udp.sockets.map(({ isClosed }) => isClosed)).toEqual([true, false]);
 		time.advance(5000);
@@ -180,101 +148,8 @@ describe("a name", () => {
 	});
 });
 
-describe("a question", () => {
-	test("to all is answered to all, a little later, with what goes with it", () => {
-		named();
-		udp.last.deliver(OTHER, MDNS, dnsQuery({ name: "_ota._tcp.local", type: PTR }));
-		expect(udp.takeSent()).toEqual([]);
-		time.advance(130);
-		const [sent] = udp.takeSent();
-		expect(sent).toMatchObject({ address: GROUP, port: MDNS });
-		const message = sent && read(sent);
-		expect(message?.answers.map(({ target }) => target)).toEqual(["boiler._ota._tcp.local"]);
-		expect(message?.additionals.map(({ type }) => type).sort((a, b) => a - b)).toEqual([1, 16, 33, 47]);
-	});
-
-	test("that wants its answer alone gets it alone", () => {
-		named();
-		udp.last.deliver(OTHER, MDNS, dnsQuery({ name: "boiler.local", type: 1, classWord: 0x8001 }));
-		expect(udp.takeSent()).toMatchObject([{ address: OTHER, port: MDNS }]);
-	});
-
-	test("of a plain client gets its number and its question back", () => {
-		named();
-		udp.last.deliver(OTHER, 40_000, dnsQuery({ id: 77, name: "boiler.local", type: 1 }));
-		const [sent] = udp.takeSent();
-		expect(sent).toMatchObject({ address: OTHER, port: 40_000 });
-		const message = sent && read(sent);
-		expect(message).toMatchObject({ id: 77, questions: [{ name: "boiler.local", type: 1 }] });
-		expect(message?.answers[0]?.ttlSeconds).toBe(10);
-	});
-
-	test("whose sender knows the answer is not answered; one who is about to forget it is", () => {
-		named();
-		const known = (ttlSeconds: number) =>
-			Buffer.concat([
-				u16(0, 0, 1, 1, 0, 0),
-				...[dnsName("_ota._tcp.local"), u16(PTR, 1)],
-				...[dnsName("_ota._tcp.local"), u16(PTR, 1, 0, ttlSeconds, 24), dnsName("boiler._ota._tcp.local")],
-			]);
-		udp.last.deliver(OTHER, MDNS, known(4000));
-		time.advance(2000);
-		expect(udp.takeSent()).toEqual([]);
-		udp.last.deliver(OTHER, MDNS, known(2000));
-		time.advance(2000);
-		expect(udp.takeSent()).toHaveLength(1);
-	});
-
-	test("that many ask at once is answered once, and not again within a second", () => {
-		named();
-		const ask = () => udp.last.deliver(OTHER, MDNS, dnsQuery({ name: "_ota._tcp.local", type: PTR }));
-		ask();
-		ask();
-		time.advance(130);
-		ask();
-		time.advance(130);
-		expect(udp.takeSent()).toHaveLength(1);
-		time.advance(1000);
-		ask();
-		time.advance(130);
-		expect(udp.takeSent()).toHaveLength(1);
-	});
-
-	test.each(["other.local", "_ssh._tcp.local", "boiler", "", "boiler.local.x"])(
-		"for %s is none of ours",
-		(name) => {
-			named();
-			udp.last.deliver(OTHER, MDNS, dnsQuery({ name, type: 255 }));
-			udp.last.deliver(OTHER, 40_000, dnsQuery({ name, type: 255 }));
-			time.advance(2000);
-			expect(udp.takeSent()).toEqual([]);
-		},
-	);
-
-	test("with a forged sender makes the device say no more than ten words a second", () => {
-		named();
-		for (let i = 0; i < 500; i++)
-			udp.last.deliver("203.0.113.5", 40_000 + i, dnsQuery({ name: "boiler.local", type: 255 }));
-		expect(udp.takeSent()).toHaveLength(10);
-	});
-
-	test.each([
-		{ before: 49, isHeard: true },
-		{ before: 50, isHeard: false },
-	])("after $before messages of the same second is heard: $isHeard", ({ before, isHeard }) => {
-		named();
-		const ask = () => udp.last.deliver(OTHER, 40_000, dnsQuery({ name: "boiler.local", type: 1 }));
-		for (let i = 0; i < before; i++) udp.last.deliver(OTHER, MDNS, dnsQuery({ name: "x", type: 1 }));
-		ask();
-		expect(udp.takeSent()).toHaveLength(isHeard ? 1 : 0);
-		time.advance(1000);
-		ask();
-		expect(udp.takeSent()).toHaveLength(1);
-	});
-});
-
 test("nothing that anybody sends leaves a callback or starts timers without end", () => {
-	named();
+	rig.named();
 	const near = fc.constantFrom(
 		dnsQuery({ name: "_ota._tcp.local", type: PTR }),
 		dnsAddress({ name: "boiler.local", address: [1, 2, 3, 4] }),

@@ -1,11 +1,18 @@
 // A TimerPort whose clock stands until a test moves it. Fires in order of time, then of setting.
 
-import type { TimerPort } from "../../src/adapters/timer-slot.js";
+import type { RepeatingTimerPort } from "../../src/adapters/push-server.js";
 
-export class FakeTimer implements TimerPort {
+interface Pending {
+	readonly atMs: number;
+	readonly callback: () => void;
+	/** Undefined: once. */
+	readonly intervalMs?: number;
+}
+
+export class FakeTimer implements RepeatingTimerPort {
 	nowMs = 0;
 	#nextId = 1;
-	readonly #pending = new Map<number, { readonly atMs: number; readonly callback: () => void }>();
+	readonly #pending = new Map<number, Pending>();
 
 	/** What native code would have caught by restarting the chip. */
 	readonly escaped: unknown[] = [];
@@ -21,6 +28,19 @@ export class FakeTimer implements TimerPort {
 		return this.#nextId;
 	}
 
+	repeat(callback: () => void, intervalMs: number): number {
+		if (!(intervalMs > 0)) throw new RangeError(`interval ${intervalMs}`);
+		this.#nextId += 1;
+		this.#pending.set(this.#nextId, { atMs: this.nowMs + intervalMs, callback, intervalMs });
+		return this.#nextId;
+	}
+
+	/** What repeats fires now, once, as if its time had come. */
+	fireRepeating(): void {
+		for (const { callback, intervalMs } of [...this.#pending.values()])
+			if (intervalMs !== undefined) this.#fire(callback);
+	}
+
 	clear(id: unknown): void {
 		if (!this.#pending.delete(id as number)) throw new Error("cleared a timer that is not set");
 	}
@@ -29,19 +49,25 @@ export class FakeTimer implements TimerPort {
 	advance(byMs: number): void {
 		const untilMs = this.nowMs + byMs;
 		for (;;) {
-			let due: [number, { readonly atMs: number; readonly callback: () => void }] | undefined;
+			let due: [number, Pending] | undefined;
 			for (const entry of this.#pending) {
 				if (entry[1].atMs <= untilMs && (due === undefined || entry[1].atMs < due[1].atMs)) due = entry;
 			}
 			if (due === undefined) break;
-			this.#pending.delete(due[0]);
-			this.nowMs = due[1].atMs;
-			try {
-				due[1].callback();
-			} catch (error) {
-				this.escaped.push(error);
-			}
+			const [id, { atMs, callback, intervalMs }] = due;
+			this.#pending.delete(id);
+			if (intervalMs !== undefined) this.#pending.set(id, { atMs: atMs + intervalMs, callback, intervalMs });
+			this.nowMs = atMs;
+			this.#fire(callback);
 		}
 		this.nowMs = untilMs;
+	}
+
+	#fire(callback: () => void): void {
+		try {
+			callback();
+		} catch (error) {
+			this.escaped.push(error);
+		}
 	}
 }

@@ -84,34 +84,3 @@ describe("the identity read", () => {
 		expect(() => store.read()).toThrow("partition fota_id: ESP_ERR_NOT_FOUND");
 	});
 });
-
-describe("the identity written", () => {
-	it("counts at once, alternating between the sectors", () => {
-		const { store, partition } = open();
-		for (const [index, deviceId] of ["a", "b", "c"].entries()) {
-			store.write(identity(deviceId));
-			expect(store.read()).toEqual(identity(deviceId));
-			expect(partition[(index % 2) * SECTOR_BYTES + 11]).toBe(index + 1);
-		}
-	});
-
-	it("leaves the old one in force when power fails before the last byte", () => {
-		const recordBytes = 16 + encodeIdentity(identity("new")).length;
-		for (const byteCount of [0, 1, 4, 15, 16, 100, recordBytes - 1]) {
-			const { flash, store, partition } = open(record(1, "old"));
-			flash.dataWrite = (_label, offsetBytes, buffer) => {
-				partition.set(buffer.subarray(0, byteCount), offsetBytes);
-				throw new Error("power");
-			};
-			expect(() => store.write(identity("new"))).toThrow(expect.objectContaining({ code: "storage-failed" }));
-			expect(store.read()?.deviceId).toBe("old");
-		}
-	});
-
-	it("is a storage-failed when flash does not keep it", () => {
-		const { flash, store } = open(record(1, "old"));
-		flash.dataWrite = () => undefined;
-		expect(() => store.write(identity("new"))).toThrow("did not stay");
-		expect(store.read()?.deviceId).toBe("old");
-	});
-});

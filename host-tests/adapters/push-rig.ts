@@ -1,18 +1,17 @@
-// A push server on a fake network, a fake timer and a fake updater. Used by the tests of the push server.
+// A push server on a fake port, a fake timer and a fake updater. Used by the tests of the push server.
 
 import { expect } from "vitest";
 import { authorize } from "../../cli/device/push-client.js";
 import { PushCredential } from "../../src/adapters/push-credential.js";
 import { PushExchange } from "../../src/adapters/push-exchange.js";
 import { PushPenalty } from "../../src/adapters/push-penalty.js";
-import { type ListenerClass, PushServer } from "../../src/adapters/push-server.js";
-import type { TakenSocketClass, TakenSocketOptions } from "../../src/adapters/tcp-connection.js";
+import { PushServer } from "../../src/adapters/push-server.js";
 import type { FotaError } from "../../src/protocol/error-codes.js";
 import type { DeviceInformation } from "../../src/protocol/push.js";
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import type { PushListener, PushOffer, PushTarget } from "../../src/update/ports.js";
 import { nodeCrypto } from "../fakes/node-crypto.js";
-import { FakeNetwork, FakeTcp } from "./fake-tcp.js";
+import { FakeInbound, type FakePeer } from "./fake-inbound.js";
 import { FakeTimer } from "./fake-timer.js";
 
 export const DEVICE_KEY = new Uint8Array(32).fill(7);
@@ -86,16 +85,12 @@ export class FakeTarget implements PushTarget {
 }
 
 export class PushRig {
-	readonly network = new FakeNetwork();
+	readonly inbound = new FakeInbound(() => this.turn());
 	readonly timer = new FakeTimer();
 	readonly target = new FakeTarget();
 	readonly log: string[] = [];
 	readonly server: PushServer;
-	readonly listeners: { readonly onReadable: (count: number) => void; isClosed: boolean }[] = [];
-	readonly #bare: FakeTcp[] = [];
 	#randomByte = 0;
-	/** The next takeovers fail, as after a reset. */
-	isTakingBroken = false;
 
 	constructor() {
 		const { timer, target } = this;
@@ -112,8 +107,7 @@ export class PushRig {
 			log,
 		});
 		this.server = new PushServer({
-			listener: this.#listenerClass(),
-			taking: this.#takingClass(),
+			inbound: this.inbound,
 			port: 3232,
 			timer,
 			log,
@@ -121,76 +115,31 @@ export class PushRig {
 		});
 	}
 
-	#listenerClass(): ListenerClass {
-		const rig = this;
-		return class {
-			isClosed = false;
-			readonly onReadable: (count: number) => void;
-
-			constructor(options: { readonly port: number; readonly onReadable: (count: number) => void }) {
-				if (rig.network.isDown) throw new Error("no network");
-				this.onReadable = options.onReadable;
-				rig.listeners.push(this);
-			}
-
-			read() {
-				return rig.#bare.shift();
-			}
-
-			close() {
-				this.isClosed = true;
-			}
-		};
+	/** The device looks, without the wait; what a head says is decided in the turn behind that. */
+	turn(): void {
+		this.timer.fireRepeating();
+		this.timer.advance(0);
 	}
 
-	#takingClass(): TakenSocketClass {
-		const rig = this;
-		return class extends FakeTcp {
-			constructor(options: TakenSocketOptions) {
-				if (rig.isTakingBroken) throw new Error("invalid from");
-				super(rig.network, { ...options, address: "", port: 0 });
-				options.from.close();
-				rig.network.connections.push(this);
-			}
-
-			/** What a head says is decided in the next turn. */
-			override receive(bytes: string | Uint8Array, pieceBytes?: number): void {
-				super.receive(bytes, pieceBytes);
-				rig.timer.advance(0);
-			}
-		};
-	}
-
-	/** Somebody connects; the socket that the server took over, or the bare one that it closed. */
-	dial(): FakeTcp {
-		const bare = new FakeTcp(this.network, {
-			address: "",
-			port: 0,
-			nodelay: false,
-			onReadable: () => {},
-			onWritable: () => {},
-			onError: () => {},
-		});
-		const before = this.network.connections.length;
-		this.#bare.push(bare);
-		this.listeners.at(-1)?.onReadable(1);
-		if (this.network.connections.length === before) return bare;
-		this.network.last.accept();
-		return this.network.last;
+	/** Somebody connects, and the device has seen it. */
+	dial(): FakePeer {
+		const peer = this.inbound.connect();
+		this.turn();
+		return peer;
 	}
 
 	/** Connects and says it. */
-	say(text: string): FakeTcp {
-		const tcp = this.dial();
-		tcp.receive(text);
-		return tcp;
+	say(text: string): FakePeer {
+		const peer = this.dial();
+		peer.receive(text);
+		return peer;
 	}
 
 	/** A challenge, as GET /info gives it. */
 	challenge(): string {
-		const tcp = this.say("GET /info HTTP/1.1\r\nHost: x\r\n\r\n");
-		const found = /"challenge":"([0-9a-f]{32})"/.exec(tcp.sent)?.[1];
-		tcp.end();
+		const peer = this.say("GET /info HTTP/1.1\r\nHost: x\r\n\r\n");
+		const found = /"challenge":"([0-9a-f]{32})"/.exec(peer.sent)?.[1];
+		peer.end();
 		return found ?? "";
 	}
 
@@ -208,8 +157,10 @@ export class PushRig {
 
 	/** Nothing escaped into native code, and what is over has left no timer. */
 	expectQuiet(): void {
-		expect(this.network.escaped).toEqual([]);
 		expect(this.timer.escaped).toEqual([]);
-		if (this.network.openCount === 0) expect(this.timer.pendingCount).toBe(0);
+		if (this.inbound.openCount === 0) expect(this.timer.pendingCount).toBeLessThanOrEqual(1);
+		this.server.stop();
+		expect(this.timer.pendingCount).toBe(0);
+		expect(this.inbound.openCount).toBe(0);
 	}
 }

@@ -115,7 +115,7 @@ export class Fetch {
 	readonly ends: string[] = [];
 	/** Pieces that came after the end, or after onData had refused one. */
 	lateCount = 0;
-	/** Bytes that came beyond what was wanted; not counted in the first piece, which may come with the answer's head. */
+	/** Bytes that came beyond what was wanted. */
 	unwantedBytes = 0;
 	#hasRefused = false;
 
@@ -130,8 +130,7 @@ export class Fetch {
 			bodyBytes: framesOf(release, chunks).length,
 			wantedBytes: () => wantedBytes(this.bytes.length),
 			onData: (buffer, offset, byteCount) => {
-				const isFirst = this.bytes.length === 0;
-				if (!isFirst) this.unwantedBytes += Math.max(0, byteCount - wantedBytes(this.bytes.length));
+				this.unwantedBytes += Math.max(0, byteCount - wantedBytes(this.bytes.length));
 				return this.#take(buffer.subarray(offset, offset + byteCount), chunks);
 			},
 			onDone: (error) => void this.ends.push(error === undefined ? "complete" : error.code),

@@ -149,7 +149,7 @@ const chunks: Contract<CloudSubject> = [
 		],
 	},
 	{
-		title: "hands over no more than is wanted, but for what comes with the head of an answer",
+		title: "hands over no more than is wanted, also where it comes with the head of an answer",
 		steps: [
 			async (subject) => {
 				await subject.server.offer();

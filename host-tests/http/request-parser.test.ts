@@ -5,10 +5,11 @@ import { describe, expect, it } from "vitest";
 import {
 	MAX_HEADERS,
 	MAX_METHOD_BYTES,
-	MAX_REQUEST_VALUE_BYTES,
+	MAX_REQUEST_VALUES_BYTES,
 	MAX_TARGET_BYTES,
 } from "../../src/http/limits.js";
 import { REFUSALS, type Refusal } from "../../src/http/refusal.js";
+import { STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js";
 import { readRequest } from "./read-request.js";
 import { latin1, repeatLine } from "./read-response.js";
 
@@ -17,7 +18,7 @@ const headOf = (...lines: string[]) => `${GET}Host: x\r\n${lines.map((line) => `
 
 describe("the request parser takes", () => {
 	it("a request with its used headers, its body and nothing else", () => {
-		const statement = "e".repeat(MAX_REQUEST_VALUE_BYTES);
+		const statement = "e".repeat(STATEMENT_MAX_BYTES);
 		const head = `POST /update?x=1 HTTP/1.1\r\nHost: 10.0.0.2:3232\r\nauthorization: \tA b="c" \r\nFOTA-Release: ${statement}\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n`;
 		expect(readRequest(`${head}hello`)).toEqual({
 			error: undefined,
@@ -82,7 +83,7 @@ const refusals: readonly { readonly title: string; readonly input: string; reado
 	{ title: "a header of 30 KB", input: headOf(`X: ${"a".repeat(30_000)}`), error: "header-line-too-long" },
 	{
 		title: "a statement that is too long",
-		input: headOf(`FOTA-Release: ${"a".repeat(MAX_REQUEST_VALUE_BYTES + 1)}`),
+		input: headOf(`FOTA-Release: ${"a".repeat(MAX_REQUEST_VALUES_BYTES + 1)}`),
 		error: "header-value-too-long",
 	},
 	{
@@ -135,7 +136,7 @@ const validRequest = fc
 	.record({
 		method: fc.string({ unit: fc.constantFrom(..."GETPOS"), minLength: 1, maxLength: MAX_METHOD_BYTES }),
 		target: fc.string({ unit: fc.constantFrom(..."az09/?=&%."), maxLength: MAX_TARGET_BYTES - 1 }),
-		release: fc.string({ unit: fc.constantFrom(..."aZ09._-"), maxLength: MAX_REQUEST_VALUE_BYTES }),
+		release: fc.string({ unit: fc.constantFrom(..."aZ09._-"), maxLength: STATEMENT_MAX_BYTES }),
 		ignored: fc.array(fc.string({ unit: fc.constantFrom(..."aZ0 ,;=\t/"), maxLength: 60 }), {
 			maxLength: 10,
 		}),

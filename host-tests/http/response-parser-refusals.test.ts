@@ -1,7 +1,7 @@
 // What the response parser refuses, each with its code, in any split.
 
 import { describe, expect, it } from "vitest";
-import { MAX_HEADER_VALUE_BYTES, MAX_HEADERS, MAX_INTERIM_RESPONSES } from "../../src/http/limits.js";
+import { MAX_HEADERS, MAX_INTERIM_RESPONSES, MAX_RESPONSE_VALUES_BYTES } from "../../src/http/limits.js";
 import type { ResponseError } from "../../src/http/response-error.js";
 import { RESPONSE_ERRORS } from "../../src/http/response-error.js";
 import { headOf, OK, readResponse, repeatLine } from "./read-response.js";
@@ -101,12 +101,12 @@ const refusals: readonly Refusal[] = [
 	},
 	{
 		title: "a used value that is too long",
-		input: headOf(`X-Mac: ${"a".repeat(MAX_HEADER_VALUE_BYTES + 1)}`),
+		input: headOf(`X-Mac: ${"a".repeat(MAX_RESPONSE_VALUES_BYTES + 1)}`),
 		error: "header-value-too-long",
 	},
 	{
 		title: "a Connection header that is too long",
-		input: headOf(`Connection: ${"a,".repeat(200)}`),
+		input: headOf(`Connection: ${"a,".repeat(300)}`),
 		error: "header-value-too-long",
 	},
 	{

@@ -47,7 +47,10 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		});
 		const device = await rig.device({ port: proxy.port });
 		await rig.publish("1.1.0");
-		const result = await device.run({ until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+		// On a link with a speed of its own the device's limits pass in virtual time.
+		const args = ["--link-rate", "100000", "--link-rtt", "20"];
+		const until = ["update 1.1.0 confirmed"];
+		const result = await device.run({ args, until, maxWallSeconds: 200 });
 		expect(result.stats).toMatchObject(ENDS_WELL);
 		expect(result.log).toMatch(/network-timeout: [a-z-]+$/m);
 		expect(result.log).toMatch(/network-timeout: .*\(at chunk /);

@@ -1,106 +1,9 @@
 // Scenario 7: firmware pushed over the local network, to the firmware on XS, with good and bad credentials and senders.
-import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
-import {
-	askDevice,
-	authorize,
-	type DeviceAddress,
-	PushRefusedError,
-	pushImage,
-} from "../../cli/device/push-client.js";
-import type { SimulatorProcess } from "../../cli/simulator/simulator-process.js";
-import { type Release, Rig, type TestDevice, type TestRun } from "../support/rig.js";
-
-/** No poll comes between, unless a test wants one. */
-const QUIET = { pollSeconds: 604_800 };
-
-interface Running {
-	readonly rig: Rig;
-	readonly device: TestDevice;
-	readonly process: SimulatorProcess;
-	readonly address: DeviceAddress;
-}
-
-async function addressOf(process: SimulatorProcess): Promise<DeviceAddress> {
-	const line = await process.waitForLine("sim: tcp 3232 is ");
-	return { host: "127.0.0.1", port: Number(line.split(":").at(-1)) };
-}
-
-/** A device that has polled once and is idle, its push port known. */
-async function started(run: TestRun = {}, settings: object = QUIET): Promise<Running> {
-	const rig = await Rig.open();
-	const device = await rig.device({ settings });
-	const process = await device.start(run);
-	const address = await addressOf(process);
-	await process.waitForLine("state CHECKING_MANIFEST");
-	return { rig, device, process, address };
-}
-
-async function push(
-	running: Running,
-	release: Release,
-	change: { key?: Uint8Array; image?: Uint8Array } = {},
-) {
-	const { challenge } = await askDevice(running.address);
-	return pushImage(running.address, {
-		image: change.image ?? release.image,
-		release: release.jws,
-		deviceKey: change.key ?? running.device.identity.deviceKey,
-		challenge,
-	});
-}
-
-/** The code of the refusal, or "taken". */
-async function outcome(push: Promise<unknown>): Promise<string> {
-	try {
-		await push;
-		return "taken";
-	} catch (error) {
-		if (error instanceof PushRefusedError) return error.problem.code;
-		throw error;
-	}
-}
-
-/** A connection of its own, to say anything on. */
-async function dial({ host, port }: DeviceAddress): Promise<Socket> {
-	const socket = connect(port, host);
-	onTestFinished(() => void socket.destroy());
-	socket.on("error", () => {});
-	await new Promise((resolve) => socket.once("connect", resolve));
-	return socket;
-}
-
-/** Says it and collects what comes until the device closes. */
-async function say(address: DeviceAddress, text: string): Promise<string> {
-	const socket = await dial(address);
-	let heard = "";
-	socket.on("data", (piece) => {
-		heard += piece.toString("latin1");
-	});
-	socket.write(text, "latin1");
-	await new Promise((resolve) => socket.once("close", resolve));
-	return heard;
-}
-
-async function headFor(running: Running, release: Release): Promise<string> {
-	const { challenge } = await askDevice(running.address);
-	const { deviceKey } = running.device.identity;
-	const authorization = authorize({ release: release.jws, deviceKey, challenge }, release.image.length);
-	return (
-		`POST /update HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n` +
-		`FOTA-Release: ${release.jws}\r\nContent-Length: ${release.image.length}\r\n\r\n`
-	);
-}
-
-/** Nothing of what was done to it has made it restart or break a rule of flash. */
-async function stillFine({ process }: Running): Promise<string> {
-	const { stats, log, stderr } = await process.stop();
-	expect(stderr).not.toContain("Sanitizer");
-	expect(stats).toMatchObject({ end: "signal", boots: 1 });
-	expect(stats?.flash.ruleBreaks).toBe(0);
-	return log;
-}
+import { describe, expect, test } from "vitest";
+import { askDevice } from "../../cli/device/push-client.js";
+import { Rig } from "../support/rig.js";
+import { addressOf, dial, headFor, outcome, push, QUIET, say, started, stillFine } from "./push-rig.js";
 
 describe("a push over the local network", { timeout: 240_000 }, () => {
 	test("with the device's key becomes its firmware, confirmed by a report to the server", async () => {
@@ -279,7 +182,7 @@ describe("a push over the local network", { timeout: 240_000 }, () => {
 			.toBe("device-busy");
 	});
 
-	test("cut by power in the middle is gone on with by the cloud, and another is taken whole", async () => {
+	test("cut by power in the middle is taken anew from the cloud, and another push is taken whole", async () => {
 		const rig = await Rig.open();
 		const device = await rig.device({ settings: QUIET });
 		const process = await device.start({ args: ["--cut", "900:half"] });
@@ -288,82 +191,8 @@ describe("a push over the local network", { timeout: 240_000 }, () => {
 		await expect(push(running, release)).rejects.toThrow("no answer");
 		await process.waitForLine("start: poweron", { from: 1 });
 		await rig.client.publish({ image: release.image, release: release.jws });
-		await process.waitForLine("download goes on at chunk");
 		await process.waitForLine("update 1.1.0 confirmed");
 		expect(await outcome(push(running, await rig.makeRelease("1.2.0")))).toBe("taken");
 		await process.waitForLine("update 1.2.0 confirmed");
-	});
-});
-
-describe("the push port never restarts the device when somebody", { timeout: 240_000 }, () => {
-	const GARBAGE: readonly (readonly [string, string, RegExp])[] = [
-		["sends garbage", "\x16\x03\x01\x00\xff garbage\r\n\r\n", /^HTTP\/1.1 400 /],
-		[
-			"sends a header of 30 KB",
-			`GET /info HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(30_000)}\r\n\r\n`,
-			/^HTTP\/1.1 431 /,
-		],
-		[
-			"sends a thousand headers",
-			`GET /info HTTP/1.1\r\nHost: x\r\n${"X: y\r\n".repeat(1000)}\r\n`,
-			/^HTTP\/1.1 431 /,
-		],
-		[
-			"sends a chunked body",
-			"POST /update HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-			/^HTTP\/1.1 400 /,
-		],
-		["asks for something else", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1.1 404 [\s\S]*not-found/],
-		["asks in another way", "POST /info HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", /^HTTP\/1.1 405 /],
-		[
-			"pushes without a credential",
-			"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-			/^HTTP\/1.1 401 [\s\S]*auth-missing/,
-		],
-		[
-			"pushes without a length",
-			"POST /update HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nFOTA-Release: b\r\n\r\n",
-			/^HTTP\/1.1 411 [\s\S]*request-malformed/,
-		],
-	];
-
-	test("says what is none of its business", async () => {
-		const running = await started();
-		for (const [title, text, wanted] of GARBAGE)
-			expect(await say(running.address, text), title).toMatch(wanted);
-		expect((await askDevice(running.address)).state).toBe("IDLE");
-		await stillFine(running);
-	});
-
-	test("holds both places with heads that never end: they are closed, and the owner is served", async () => {
-		const running = await started();
-		const slow = await Promise.all([dial(running.address), dial(running.address)]);
-		let closedCount = 0;
-		for (const socket of slow) socket.once("close", () => (closedCount += 1));
-		for (let at = 0; closedCount < 2 && at < 100; at++) {
-			for (const socket of slow) socket.write("G"[at] ?? (at === 1 ? "E" : "X"));
-			await sleep(200);
-		}
-		expect(closedCount).toBe(2);
-		expect((await askDevice(running.address)).state).toBe("IDLE");
-		await stillFine(running);
-	});
-
-	test("connects a hundred times and says nothing", async () => {
-		const running = await started();
-		const idle = await Promise.all(Array.from({ length: 100 }, () => dial(running.address)));
-		await sleep(500);
-		for (const socket of idle) socket.destroy();
-		await expect
-			.poll(
-				() =>
-					askDevice(running.address).then(
-						({ state }) => state,
-						() => "none",
-					),
-				{ timeout: 20_000 },
-			)
-			.toBe("IDLE");
-		await stillFine(running);
 	});
 });

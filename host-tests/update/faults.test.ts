@@ -1,7 +1,7 @@
 // Ports that break their own contract: the updater survives them, because on the chip the alternative is a restart.
 import { describe, expect, it } from "vitest";
-import { DEFAULT_SETTINGS } from "../../src/protocol/identity.js";
-import type { Ports } from "../../src/update/ports.js";
+import { DEFAULT_SETTINGS, type Settings } from "../../src/protocol/identity.js";
+import type { Ports, Slots } from "../../src/update/ports.js";
 import { createUpdater } from "../../src/update/runner.js";
 import { FakeCloud, FakeServer } from "../fakes/fake-cloud.js";
 import { FakeCrypto } from "../fakes/fake-crypto.js";
@@ -12,7 +12,11 @@ import { Power } from "../fakes/power.js";
 
 const HOUR_MS = 3_600_000;
 
-function rig(spoil: (ports: Ports, server: FakeServer) => Ports, isOnTrial = false) {
+function rig(
+	spoil: (ports: Ports, server: FakeServer) => Ports,
+	isOnTrial = false,
+	settings: Settings = DEFAULT_SETTINGS,
+) {
 	const time = new ManualTime();
 	const server = new FakeServer();
 	server.release = fakeRelease({ version: "1.1.0" });
@@ -41,7 +45,7 @@ function rig(spoil: (ports: Ports, server: FakeServer) => Ports, isOnTrial = fal
 		},
 		healthChecks: [],
 	};
-	const updater = createUpdater(spoil(ports, server), DEFAULT_SETTINGS);
+	const updater = createUpdater(spoil(ports, server), settings);
 	updater.start();
 	return { time, server, log, updater, slots, restarts: () => restarts };
 }
@@ -50,6 +54,16 @@ function throwing(what: string): () => never {
 	return () => {
 		throw new TypeError(what);
 	};
+}
+
+/** Slots whose one method throws at the very start. */
+function failingAtFirst(method: keyof Slots, { slots, clock }: Ports): Slots {
+	return new Proxy(slots, {
+		get: (target, name: keyof Slots) => {
+			if (name === method && clock.nowMs() === 0) return throwing("ESP_ERR_FLASH_OP_FAIL");
+			return target[name].bind(target);
+		},
+	});
 }
 
 describe("the updater", () => {
@@ -174,6 +188,38 @@ describe("the updater", () => {
 		time.advance(200_000);
 		expect(server.requests.filter((kind) => kind !== "report")).toEqual([]);
 		expect(slots.violations).toEqual([]);
+	});
+
+	it.each(["running", "spare", "isOnTrial", "trialBootsMax"] as const)(
+		"gives a trial all its time where %s could not be read at the start",
+		(method) => {
+			const { time, server, slots, log } = rig(
+				(ports) => ({ ...ports, slots: failingAtFirst(method, ports) }),
+				true,
+				{ ...DEFAULT_SETTINGS, confirmSeconds: 60 },
+			);
+			time.advance(120_000);
+			expect(log).toContain("error device-failed: ESP_ERR_FLASH_OP_FAIL");
+			expect(log.filter((line) => /roll|ROLLBACK/.test(line))).toEqual([]);
+			expect(log).toContain("info update 1.0.0 confirmed");
+			expect(slots.violations).toEqual([]);
+			expect(server.requests).toContain("report");
+		},
+	);
+
+	it("ends a trial in its time, although it was found late and nothing is accepted", () => {
+		const { time, log } = rig(
+			(ports, server) => {
+				server.fault = () => "network-unavailable";
+				return { ...ports, slots: failingAtFirst("running", ports) };
+			},
+			true,
+			{ ...DEFAULT_SETTINGS, confirmSeconds: 60 },
+		);
+		time.advance(115_000);
+		expect(log.join()).not.toContain("state ROLLBACK");
+		time.advance(10_000);
+		expect(log.join()).toContain("state ROLLBACK");
 	});
 
 	it("does nothing more once it is stopped", () => {

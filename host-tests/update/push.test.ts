@@ -1,88 +1,11 @@
 // A pushed image from its offer to the confirmed firmware, on fakes: who is refused, what a sender is told, what is left
-// when it breaks off or power fails.
+// when it breaks off.
 import { describe, expect, it } from "vitest";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import type { PushSink } from "../../src/update/ports.js";
 import { FakeDevice } from "../fakes/fake-device.js";
-import { type FakeRelease, fakeJws, fakeRelease } from "../fakes/fake-image.js";
-import type { CutMode } from "../fakes/power.js";
+import { fakeJws, fakeRelease } from "../fakes/fake-image.js";
 import { HOUR_MS, lines, MINUTE_MS } from "./offering.js";
-
-const PIECE_BYTES = 1436;
-
-/** Somebody who pushes: sends piece by piece once it may, and notes what it is told. */
-class Sender {
-	readonly device: FakeDevice;
-	readonly release: FakeRelease;
-	readonly ends: (FotaError | undefined)[] = [];
-	sink: PushSink | undefined;
-	sentBytes = 0;
-	isReady = false;
-	/** Bytes after which nothing more comes. */
-	stopsAtBytes = Number.POSITIVE_INFINITY;
-
-	constructor(device: FakeDevice, release: FakeRelease) {
-		this.device = device;
-		this.release = release;
-	}
-
-	/** The code of the refusal, or "accepted". */
-	push(change: { readonly release?: string; readonly sizeBytes?: number } = {}): string {
-		const offer = {
-			release: fakeJws(this.release.statement),
-			sizeBytes: this.release.image.length,
-			...change,
-		};
-		try {
-			this.sink = this.device.updater?.offerPush(offer, {
-				onReady: () => {
-					this.isReady = true;
-				},
-				onEnd: (error) => this.ends.push(error),
-			});
-			return "accepted";
-		} catch (cause) {
-			return cause instanceof FotaError ? cause.code : String(cause);
-		}
-	}
-
-	/** One piece, as the network brings it. */
-	step(): void {
-		const { image } = this.release;
-		if (!this.isReady || this.ends.length > 0 || this.sentBytes >= Math.min(image.length, this.stopsAtBytes))
-			return;
-		const count = Math.min(PIECE_BYTES, image.length - this.sentBytes);
-		if (this.sink?.take(image, this.sentBytes, count)) this.sentBytes += count;
-	}
-}
-
-/** A device that polled once, found nothing and is idle. */
-function idleDevice(): FakeDevice {
-	const device = new FakeDevice();
-	expect(device.run(MINUTE_MS, () => device.server.requests.includes("manifest"))).toBe(true);
-	expect(device.run(MINUTE_MS, () => device.updater?.state === "IDLE")).toBe(true);
-	return device;
-}
-
-function started(change: Parameters<typeof fakeRelease>[0] = { version: "1.1.0" }): Sender {
-	const sender = new Sender(idleDevice(), fakeRelease(change));
-	expect(sender.push()).toBe("accepted");
-	return sender;
-}
-
-/** Time passes, bytes come. */
-function run(sender: Sender, limitMs: number, isDone: () => boolean): boolean {
-	return sender.device.run(limitMs, () => {
-		sender.step();
-		return isDone();
-	});
-}
-
-/** Time passes until the slot is ready and `byteCount` bytes were sent. */
-function send(sender: Sender, byteCount: number): void {
-	expect(run(sender, MINUTE_MS, () => sender.isReady)).toBe(true);
-	while (sender.sentBytes < byteCount && sender.ends.length === 0) sender.step();
-}
+import { idleDevice, run, Sender, send, started } from "./push-sender.js";
 
 describe("a pushed image", () => {
 	it("becomes the confirmed firmware, and the server is told as of any other", () => {
@@ -282,46 +205,5 @@ describe("a pushed image", () => {
 		device.server.fault = () => undefined;
 		expect(device.run(5 * HOUR_MS, () => device.isSettledOn("1.2.0"))).toBe(true);
 		expect(device.slots.violations).toEqual([]);
-	});
-});
-
-describe("a power cut in the middle of a push", () => {
-	it.each<CutMode>(["before", "half", "scattered", "after"])(
-		"%s any operation leaves a slot from which the same release resumes and any other begins anew",
-		(mode) => {
-			const whole = started();
-			const before = whole.device.power.count;
-			expect(run(whole, HOUR_MS, () => whole.ends.length > 0)).toBe(true);
-			const count = whole.device.power.count - before;
-			expect(count).toBeGreaterThan(40);
-			const bad: string[] = [];
-			for (let at = 1; at <= count; at += 2)
-				for (const version of ["1.1.0", "1.2.0"]) {
-					const sender = started();
-					const { device } = sender;
-					device.power.cuts = [{ at: device.power.count + at, mode }];
-					run(sender, HOUR_MS, () => sender.ends.length > 0 || device.starts.length > 1);
-					device.server.release = fakeRelease({ version });
-					const isWell = device.run(5 * HOUR_MS, () => device.isSettledOn(version));
-					if (!isWell || device.slots.violations.length > 0)
-						bad.push(
-							`${mode} ${at} ${version}: ${device.slots.violations.join()} ${device.log.slice(-4).join(" | ")}`,
-						);
-				}
-			expect(bad).toEqual([]);
-		},
-	);
-
-	it("does not make the server send again what the push had written", () => {
-		const sender = started();
-		const { device } = sender;
-		device.settings = { ...device.settings, chunkBytes: 4096 };
-		send(sender, 150_000);
-		device.power.cuts = [{ at: device.power.count + 1, mode: "half" }];
-		send(sender, 160_000);
-		device.server.release = sender.release;
-		expect(device.run(5 * HOUR_MS, () => device.isSettledOn("1.1.0"))).toBe(true);
-		expect(device.server.sentChunks.size).toBeLessThan(15);
-		expect(device.server.sentChunks.size).toBeGreaterThan(5);
 	});
 });

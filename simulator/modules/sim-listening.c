@@ -2,7 +2,6 @@
 #include "sim-listening.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -89,12 +88,4 @@ void sim_socket_adopt(struct sim_socket *socket, int fd)
 	/* Whoever connects is about to say something. */
 	socket->is_awaiting = true;
 	socket->not_before_us = chip_clock_us();
-}
-
-bool sim_socket_is_reset(const struct sim_socket *socket)
-{
-	uint8_t byte;
-	if (socket->fd < 0)
-		return true;
-	return recv(socket->fd, &byte, 1, MSG_PEEK) < 0 && errno != EAGAIN && errno != EINTR;
 }

@@ -3,6 +3,7 @@
 #include "sim-socket.h"
 
 static bool is_wifi_up;
+static bool was_wifi_up;
 
 bool sim_link_is_modelled(void)
 {
@@ -12,6 +13,12 @@ bool sim_link_is_modelled(void)
 void sim_network_set_wifi_up(bool is_up)
 {
 	is_wifi_up = is_up;
+	was_wifi_up |= is_up;
+}
+
+bool sim_network_has_interface(void)
+{
+	return !chip->options.wifi_ssid || was_wifi_up;
 }
 
 bool sim_network_lacks_wifi(void)

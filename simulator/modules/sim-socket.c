@@ -52,9 +52,10 @@ bool sim_socket_peer(const struct sim_socket *socket, char *address, uint32_t si
 	return inet_ntop(AF_INET, &peer.sin_addr, address, size) != NULL;
 }
 
-static void end(struct sim_socket *socket)
+static void end(struct sim_socket *socket, bool is_reset)
 {
 	socket->has_ended = true;
+	socket->is_reset = is_reset;
 	socket->is_connecting = false;
 	socket->end_us = later(chip_clock_us(), socket->last_arrival_us);
 }
@@ -73,7 +74,7 @@ bool sim_socket_open(struct sim_socket *socket_, const char *address, uint16_t p
 	socket_->is_connecting = true;
 	socket_->ready_us = chip_clock_us() + chip->options.link_rtt_us;
 	if (socket_->fd < 0) {
-		end(socket_);
+		end(socket_, true);
 		return true;
 	}
 	int on = 1;
@@ -81,7 +82,7 @@ bool sim_socket_open(struct sim_socket *socket_, const char *address, uint16_t p
 	if (connect(socket_->fd, (struct sockaddr *)&peer, sizeof(peer)) == 0)
 		return true;
 	if (errno != EINPROGRESS)
-		end(socket_);
+		end(socket_, true);
 	return true;
 }
 
@@ -115,7 +116,7 @@ static void pump_connect(struct sim_socket *socket)
 	int error = 0;
 	socklen_t size = sizeof(error);
 	if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error)
-		end(socket);
+		end(socket, true);
 	else
 		socket->has_handshake = true;
 	socket->real_activity_us = clock_real_us();
@@ -152,18 +153,16 @@ static uint32_t window_room(const struct sim_socket *socket)
 static void pump_receive(struct sim_socket *socket)
 {
 	uint8_t bytes[SIM_SEGMENT_BYTES];
-	while (!socket->has_ended) {
+	while (!socket->has_ended && window_room(socket) > 0) {
 		uint32_t room = window_room(socket);
 		size_t wanted = room < sizeof(bytes) ? room : sizeof(bytes);
-		if (wanted == 0)
-			return;
 		ssize_t count = recv(socket->fd, bytes, wanted, 0);
+		if (count < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
 		if (count > 0)
 			append(socket, bytes, (uint32_t)count);
-		else if (count == 0 || (errno != EAGAIN && errno != EINTR))
-			end(socket);
 		else
-			return;
+			end(socket, count < 0);
 	}
 }
 

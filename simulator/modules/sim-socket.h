@@ -1,7 +1,7 @@
 /*
  * One TCP connection of the simulated device over a socket of the host: connecting,
  * receiving with a window, sending, and the model of the link's time (--link-rate,
- * --link-rtt, --tcp-window). Called by sim-tcp.c; knows nothing of XS.
+ * --link-rtt, --tcp-window). Called by sim-tcp.c and sim-inbound.c; knows nothing of XS.
  */
 #ifndef FOTA_SIM_SOCKET_H
 #define FOTA_SIM_SOCKET_H
@@ -33,6 +33,7 @@ struct sim_socket {
 	bool is_connected; /* set by the pump at ready_us */
 	bool has_handshake; /* the host's connect is done; usable from ready_us */
 	bool has_ended; /* the peer closed, or the connection failed */
+	bool is_reset; /* ended by a reset, or lost */
 	bool is_awaiting; /* something was sent and nothing came back since */
 	bool is_inbound; /* the other side opened it */
 	uint64_t ready_us;
@@ -62,6 +63,8 @@ bool sim_link_is_modelled(void);
 bool sim_network_is_down(void);
 /* The station of --wifi has an address, or has lost it. */
 void sim_network_set_wifi_up(bool is_up);
+/* An interface was started, which brings the network stack up for good. */
+bool sim_network_has_interface(void);
 /* --wifi, and the station has no address: open connections are lost. */
 bool sim_network_lacks_wifi(void);
 

@@ -11,18 +11,12 @@
 #include "xsmc.h"
 
 #include "chip.h"
-#include "sim-listener.h"
+#include "sim-inbound.h"
 #include "sim-tcp-record.h"
 #include "sim-udp.h"
 #include "xs/event-loop.h"
 
 static bool was_down;
-
-/* Not closed, and not waiting to be taken over. */
-static bool is_live(const struct tcp *tcp)
-{
-	return !tcp->is_closed && !tcp->is_bare;
-}
 
 static void notice(struct tcp *tcp)
 {
@@ -104,7 +98,7 @@ bool sim_tcp_run_due(void)
 	bool has_run = false;
 	notice_outage();
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		if (is_live(tcp))
+		if (!tcp->is_closed)
 			notice(tcp);
 	}
 	struct tcp *tcp = sim_tcp_first;
@@ -124,7 +118,7 @@ uint64_t sim_tcp_next_us(void)
 {
 	uint64_t next = EVENT_LOOP_NEVER;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		uint64_t due = is_live(tcp) ? sim_socket_next_us(tcp->socket) : EVENT_LOOP_NEVER;
+		uint64_t due = !tcp->is_closed ? sim_socket_next_us(tcp->socket) : EVENT_LOOP_NEVER;
 		next = due < next ? due : next;
 	}
 	return next;
@@ -134,7 +128,7 @@ bool sim_tcp_is_waiting(void)
 {
 	bool has_open = false;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next)
-		has_open |= is_live(tcp) && !tcp->socket->has_ended;
+		has_open |= !tcp->is_closed && !tcp->socket->has_ended;
 	return has_open && !sim_network_is_down();
 }
 
@@ -147,7 +141,7 @@ uint64_t sim_tcp_expects_for(uint64_t next_us, uint64_t silence_us, uint64_t sil
 {
 	uint64_t longest = 0;
 	for (struct tcp *tcp = sim_tcp_first; tcp; tcp = tcp->next) {
-		uint64_t patience = is_live(tcp)
+		uint64_t patience = !tcp->is_closed
 			? sim_socket_patience(tcp->socket, next_us, silence_us, silence_awaiting_us) : 0;
 		longest = patience > longest ? patience : longest;
 	}
@@ -165,7 +159,7 @@ void sim_tcp_poll(uint64_t real_us)
 		if (events)
 			poll_fds[count++] = (struct pollfd){ tcp->socket->fd, events, 0 };
 	}
-	count = sim_listener_add_polls(poll_fds, count, sizeof(poll_fds) / sizeof(poll_fds[0]));
+	count = sim_inbound_add_polls(poll_fds, count, sizeof(poll_fds) / sizeof(poll_fds[0]));
 	count = sim_udp_add_polls(poll_fds, count, sizeof(poll_fds) / sizeof(poll_fds[0]));
 	struct timespec timeout = { (time_t)(real_us / 1000000u), (long)(real_us % 1000000u) * 1000 };
 	ppoll(poll_fds, count, &timeout, NULL);

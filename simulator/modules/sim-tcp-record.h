@@ -32,15 +32,11 @@ struct tcp {
 	bool has_error;
 	bool has_told_end;
 	bool is_closed;
-	bool is_bare; /* made without options: a listener's, until "from" takes it over */
 	int use_count;
 };
 
 /* All sockets that are open, or closed and still in a callback. */
 extern struct tcp *sim_tcp_first;
-
-/* The record of a TCP object that was made without options. Throws for any other. */
-struct tcp *sim_tcp_bare(xsMachine *the, xsSlot *instance);
 
 /* One user less; the last one frees it. */
 void sim_tcp_release(struct tcp *tcp);

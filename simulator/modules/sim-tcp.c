@@ -11,7 +11,6 @@
 
 #include "chip.h"
 #include "io-options.h"
-#include "sim-listening.h"
 
 struct tcp *sim_tcp_first;
 
@@ -98,45 +97,6 @@ static struct tcp *new_tcp(xsMachine *the)
 	return tcp;
 }
 
-static void close_instance(xsMachine *the, xsSlot *instance)
-{
-	struct tcp *tcp = xsmcGetHostData(*instance);
-	if (!tcp)
-		return;
-	xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
-	xsForget(tcp->self);
-	xsmcSetHostData(*instance, NULL);
-	tcp->is_closed = true;
-	tcp->triggered = 0;
-	sim_socket_close(tcp->socket, false);
-	sim_tcp_release(tcp);
-}
-
-struct tcp *sim_tcp_bare(xsMachine *the, xsSlot *instance)
-{
-	struct tcp *tcp = xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
-	if (!tcp || !tcp->is_bare)
-		xsUnknownError("invalid");
-	return tcp;
-}
-
-/* The socket of options.from, which is closed by that. */
-static void take_over(xsMachine *the, struct tcp *tcp, xsSlot *instance)
-{
-	struct tcp *from = xsmcGetHostDataValidate(*instance, (void *)&tcp_hooks);
-	if (!from || sim_socket_is_reset(from->socket)) {
-		sim_socket_free(tcp->socket);
-		free(tcp);
-		xsUnknownError("invalid from");
-	}
-	struct sim_socket *none = tcp->socket;
-	tcp->socket = from->socket;
-	from->socket = none;
-	tcp->is_ready = true;
-	tcp->triggered = SIM_TCP_WRITABLE;
-	close_instance(the, instance);
-}
-
 static void take_callbacks(xsMachine *the, struct tcp *tcp)
 {
 	tcp->on_readable = io_option_callback(the, xsID_onReadable);
@@ -144,39 +104,12 @@ static void take_callbacks(xsMachine *the, struct tcp *tcp)
 	tcp->on_error = io_option_callback(the, xsID_onError);
 }
 
-static void construct_bare(xsMachine *the)
-{
-	struct tcp *tcp = new_tcp(the);
-	tcp->is_bare = true;
-	attach(the, tcp);
-}
-
-static void construct_from(xsMachine *the, xsSlot *instance)
-{
-	uint8_t format = format_option(the);
-	struct tcp *tcp = new_tcp(the);
-	take_over(the, tcp, instance);
-	tcp->format = format;
-	take_callbacks(the, tcp);
-	attach(the, tcp);
-	io_option_target(the);
-}
-
 void xs_tcp_constructor(xsMachine *the)
 {
 	char address[40];
 	xsmcVars(1);
-	if (xsmcArgc == 0 || xsmcTypeOf(xsArg(0)) == xsUndefinedType) {
-		construct_bare(the);
-		return;
-	}
 	if (sim_network_is_down())
 		xsUnknownError("no network");
-	xsmcGet(xsVar(0), xsArg(0), xsID_from);
-	if (xsmcTypeOf(xsVar(0)) != xsUndefinedType) {
-		construct_from(the, &xsVar(0));
-		return;
-	}
 	uint8_t format = format_option(the);
 	xsmcGet(xsVar(0), xsArg(0), xsID_port);
 	if (xsmcTypeOf(xsVar(0)) == xsUndefinedType)
@@ -200,7 +133,16 @@ void xs_tcp_constructor(xsMachine *the)
 
 void xs_tcp_close(xsMachine *the)
 {
-	close_instance(the, &xsThis);
+	struct tcp *tcp = xsmcGetHostData(xsThis);
+	if (!tcp)
+		return;
+	xsmcGetHostDataValidate(xsThis, (void *)&tcp_hooks);
+	xsForget(tcp->self);
+	xsmcSetHostData(xsThis, NULL);
+	tcp->is_closed = true;
+	tcp->triggered = 0;
+	sim_socket_close(tcp->socket, false);
+	sim_tcp_release(tcp);
 }
 
 /* How much to read, and whether into the caller's own buffer. */

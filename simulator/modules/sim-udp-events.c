@@ -22,6 +22,7 @@
 #define ANSWER_US 60000u
 
 static uint64_t asked_real_us;
+static uint64_t received_real_us;
 
 void sim_udp_has_asked(void)
 {
@@ -107,9 +108,11 @@ static void deliver(struct udp *udp)
 bool sim_udp_run_due(void)
 {
 	bool has_run = false;
-	for (struct udp *udp = sim_udp_first; udp; udp = udp->next) {
-		if (!udp->is_closed)
-			receive(udp);
+	if (sim_udp_first && clock_may_ask_host(&received_real_us)) {
+		for (struct udp *udp = sim_udp_first; udp; udp = udp->next) {
+			if (!udp->is_closed)
+				receive(udp);
+		}
 	}
 	struct udp *udp = sim_udp_first;
 	while (udp) {

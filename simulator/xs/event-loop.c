@@ -7,7 +7,7 @@
 
 #include "../chip.h"
 #include "../clock.h"
-#include "../modules/sim-listener.h"
+#include "../modules/sim-inbound.h"
 #include "../modules/sim-tcp.h"
 #include "../modules/sim-timer.h"
 #include "../modules/sim-udp.h"
@@ -63,8 +63,12 @@ static void wait_modelled(uint64_t next)
 		return;
 	uint64_t silence = next - now <= SHORT_STEP_US ? SHORT_SILENCE_US : LONG_SILENCE_US;
 	uint64_t patience = sim_tcp_expects_for(next, silence, LONG_SILENCE_US);
-	if (patience < sim_listener_patience_us())
-		patience = sim_listener_patience_us();
+	/* What listens is looked at by a timer: that the next step is short says nothing of the peer. */
+	uint64_t patience_inbound = sim_inbound_expects_for(next, LONG_SILENCE_US);
+	if (patience < patience_inbound)
+		patience = patience_inbound;
+	if (patience < sim_inbound_patience_us())
+		patience = sim_inbound_patience_us();
 	if (patience > 0)
 		sim_tcp_poll(limited(patience));
 	else if (next != EVENT_LOOP_NEVER)
@@ -77,7 +81,7 @@ static void wait_for_event(void)
 {
 	uint64_t now = chip_clock_us();
 	uint64_t next = earlier(sim_timer_next_us(), sim_tcp_next_us());
-	bool has_sockets = sim_tcp_is_waiting() || sim_listener_patience_us() > 0;
+	bool has_sockets = sim_tcp_is_waiting() || sim_inbound_is_waiting() || sim_inbound_patience_us() > 0;
 	next = earlier(next, next_outage_edge(now));
 	if (chip->options.max_us)
 		next = earlier(next, chip->options.max_us);
@@ -106,7 +110,7 @@ _Noreturn void event_loop_run(void *the)
 		chip->heartbeat++;
 		clock_check_limit();
 		bool has_run = sim_timer_run_due();
-		has_run |= sim_listener_run_due();
+		sim_inbound_run();
 		has_run |= sim_tcp_run_due();
 		has_run |= sim_udp_run_due();
 		if (!has_run)

@@ -33,8 +33,8 @@ export interface HttpRequest {
 	/** `byteCount` bytes of the body, from `offset`; only valid until it returns. False: abort. */
 	readonly onBody?: (buffer: Uint8Array, offset: number, byteCount: number) => boolean;
 	/**
-	 * Most bytes of the body to read next, at least 1: what is not read yet is not lost with what a reset forgets. Default:
-	 * as many as there are.
+	 * Most bytes to read next, at least 1, of the head too, since body may come with it: what is not read yet is not lost
+	 * with what a reset forgets. Default: as many as there are.
 	 */
 	readonly wantedBytes?: () => number;
 	/** Called exactly once, last, and never before `request` has returned. Any status is a success here. */

@@ -1,15 +1,15 @@
 // One connection to the push server: reads the head of one request within its limits, lets its body come once somebody
-// takes it, writes one answer, and is over. Every wait ends. Built by push-server, served by push-exchange. It must not
-// know what is asked, nor who may ask it.
+// takes it, writes one answer, and is over. Every wait ends. Built and polled by push-server, served by push-exchange. It
+// must not know what is asked, nor who may ask it.
 
 import type { Refusal } from "../http/refusal.js";
 import { RequestParser } from "../http/request-parser.js";
 import type { HttpHeader } from "../http/request-writer.js";
 import { CONTINUE, writeResponseHead } from "../http/response-writer.js";
+import type { FotaInbound } from "../native/fota-inbound.js";
 import { utf8EncodeInto } from "../protocol/encoding.js";
 import { INFO_MAX_BYTES, STATEMENT_MAX_BYTES } from "../protocol/limits.js";
 import { RELEASE_HEADER } from "../protocol/push.js";
-import { ReceiveBuffer, type TakenSocketClass, TcpConnection, type TcpSocket } from "./tcp-connection.js";
 import { type TimerPort, TimerSlot } from "./timer-slot.js";
 
 /** For the whole head (threat: one that trickles and holds the place). */
@@ -28,12 +28,14 @@ export const LINGER_MS = 1500;
 const IDLE_TICKS = 4;
 /** The largest TCP segment of the SDK's lwip configuration. */
 const RECEIVE_BYTES = 1436;
+/** Read in one poll: a whole receive window (CONFIG_LWIP_TCP_WND_DEFAULT), and no more, however fast the sender is. */
+const POLL_BYTES = 16_384;
 const HEAD_BYTES = 512;
 
 export interface PushConnectionOptions {
-	readonly taking: TakenSocketClass;
-	/** As the listener gave it. */
-	readonly from: TcpSocket;
+	readonly inbound: Pick<FotaInbound, "read" | "write" | "close">;
+	/** As `accept()` gave it. */
+	readonly handle: number;
 	readonly timer: TimerPort;
 	/** The head is complete, or no HTTP (then only an answer makes sense). Not from inside the constructor. */
 	readonly onHead: (connection: PushConnection, refusal: Refusal | undefined) => void;
@@ -63,11 +65,10 @@ type Phase = "head" | "deciding" | "body" | "waiting" | "answering" | "lingering
 export class PushConnection {
 	readonly #options: PushConnectionOptions;
 	readonly #parser = new RequestParser({ headerNames: ["authorization", RELEASE_HEADER] });
-	readonly #receiveBuffer = new ReceiveBuffer(RECEIVE_BYTES);
+	readonly #in = new Uint8Array(RECEIVE_BYTES);
 	readonly #out = new Uint8Array(HEAD_BYTES + INFO_MAX_BYTES);
 	readonly #limitTimer: TimerSlot;
 	readonly #tickTimer: TimerSlot;
-	readonly #tcp: TcpConnection;
 	#phase: Phase = "head";
 	#taker: BodyTaker | undefined;
 	#delayed: Answer | undefined;
@@ -76,31 +77,26 @@ export class PushConnection {
 	#heldBytes = 0;
 	#outBytes = 0;
 	#sentBytes = 0;
-	#writableBytes = 0;
 	#quietTicks = 0;
 	/** Nothing good is to be expected of it: it goes when another wants its place. */
 	isExpendable = false;
 
-	/** Throws what the socket class throws; then there is nothing to close here. */
 	constructor(options: PushConnectionOptions) {
 		this.#options = options;
 		const onFault = () => this.close();
 		this.#limitTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#timeOut(), onFault });
 		this.#tickTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#tick(), onFault });
-		this.#tcp = new TcpConnection({
-			taking: options.taking,
-			from: options.from,
-			receiveBuffer: this.#receiveBuffer,
-			handler: {
-				onWritable: (byteCount) => this.#pump(byteCount),
-				wantedBytes: () => this.#wantedBytes(),
-				onData: (buffer, byteCount) => this.#onData(buffer, byteCount),
-				onDataEnd: () => {},
-				onClosed: () => this.close(),
-				onFault,
-			},
-		});
 		this.#limitTimer.set(HEAD_LIMIT_MS);
+	}
+
+	/** What can be moved now is moved. Never throws. */
+	poll(): void {
+		try {
+			this.#pump();
+			this.#read();
+		} catch {
+			this.close();
+		}
 	}
 
 	get method(): string {
@@ -131,7 +127,7 @@ export class PushConnection {
 		this.#taker = taker;
 	}
 
-	/** Lets the body come, all announced bytes of it. After giveTo(). */
+	/** Lets the body come, all announced bytes of it, from the next poll on. After giveTo(). */
 	receive(): void {
 		if (this.#phase !== "deciding") return;
 		this.#phase = "body";
@@ -140,7 +136,6 @@ export class PushConnection {
 		this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
 		if (this.#parser.expectsContinue && this.#heldBytes === 0) this.#put(CONTINUE);
 		this.#takeHeld();
-		this.#tcp.resume();
 	}
 
 	/** The one answer; afterwards the connection closes by itself. No effect on a closed one. */
@@ -169,8 +164,7 @@ export class PushConnection {
 		}
 		this.#out.set(text.subarray(0, bodyBytes), this.#outBytes + head);
 		this.#outBytes += head + bodyBytes;
-		this.#pump(this.#writableBytes);
-		this.#tcp.resume();
+		this.#pump();
 	}
 
 	/** The same after a while, unless another wants the place meanwhile. The wait is its own: it goes with it. */
@@ -187,7 +181,7 @@ export class PushConnection {
 		this.#phase = "closed";
 		this.#limitTimer.clear();
 		this.#tickTimer.clear();
-		this.#tcp?.close();
+		this.#options.inbound.close(this.#options.handle);
 		this.#lose("the connection is gone");
 		this.#options.onClosed(this);
 	}
@@ -225,33 +219,36 @@ export class PushConnection {
 		this.#limitTimer.set(DECISION_LIMIT_MS);
 	}
 
-	#wantedBytes(): number {
-		switch (this.#phase) {
-			case "head":
-			case "answering":
-			case "lingering":
-				return Infinity;
-			case "body":
-				return this.#parser.leftBytes;
-			default:
-				return 0;
+	/** Until nothing is there, nothing is wanted, or it was enough for one turn. */
+	#read(): void {
+		const { inbound, handle } = this.#options;
+		let restBytes = POLL_BYTES;
+		while (restBytes > 0) {
+			const wantedBytes = Math.min(restBytes, this.#wantedBytes());
+			if (wantedBytes === 0) return;
+			const readBytes = inbound.read(handle, this.#in, 0, wantedBytes);
+			if (readBytes < 0) this.close();
+			if (readBytes <= 0) return;
+			restBytes -= readBytes;
+			if (this.#phase === "head") this.#takeHead(readBytes);
+			else if (this.#phase === "body") this.#takeBody(0, readBytes);
 		}
 	}
 
-	#onData(buffer: Uint8Array, byteCount: number): boolean {
-		if (this.#phase === "head") this.#takeHead(buffer, byteCount);
-		else if (this.#phase === "body") this.#takeBody(buffer, 0, byteCount);
-		return this.#phase !== "closed";
+	/** 0: the other side finds the window closed, and its end is not noticed either. */
+	#wantedBytes(): number {
+		if (this.#phase === "body") return Math.min(RECEIVE_BYTES, this.#parser.leftBytes);
+		return this.#phase === "head" || this.#phase === "lingering" ? RECEIVE_BYTES : 0;
 	}
 
-	#takeHead(buffer: Uint8Array, byteCount: number): void {
-		const taken = this.#parser.feedHead(buffer, 0, byteCount);
+	#takeHead(byteCount: number): void {
+		const taken = this.#parser.feedHead(this.#in, 0, byteCount);
 		if (this.#parser.error === undefined && !this.#parser.isHeadComplete) return;
 		this.#phase = "deciding";
 		this.#limitTimer.set(DECISION_LIMIT_MS);
 		this.#heldOffset = taken;
 		this.#heldBytes = byteCount - taken;
-		// In a turn of its own: what is decided now would stand on the stack of the socket's callback.
+		// In a turn of its own: what is decided now would stand on the stack of the poll.
 		this.#tickTimer.set(0);
 	}
 
@@ -259,10 +256,10 @@ export class PushConnection {
 		// What stands behind a body is another request: it is not answered, the connection closes.
 		const byteCount = Math.min(this.#heldBytes, this.#parser.leftBytes);
 		this.#heldBytes = 0;
-		if (byteCount > 0) this.#takeBody(this.#receiveBuffer.bytes, this.#heldOffset, byteCount);
+		if (byteCount > 0) this.#takeBody(this.#heldOffset, byteCount);
 	}
 
-	#takeBody(buffer: Uint8Array, offset: number, byteCount: number): void {
+	#takeBody(offset: number, byteCount: number): void {
 		this.#quietTicks = 0;
 		if (!this.#parser.takeBody(byteCount)) {
 			this.#stalled("more bytes than announced");
@@ -274,23 +271,24 @@ export class PushConnection {
 			this.#taker = undefined;
 			this.#wait();
 		}
-		if (taker?.onBody(buffer, offset, byteCount) === false && this.#phase === "body") this.#wait();
+		if (taker?.onBody(this.#in, offset, byteCount) === false && this.#phase === "body") this.#wait();
 	}
 
 	#put(text: string): void {
 		this.#outBytes = utf8EncodeInto(text, this.#out, this.#outBytes);
-		this.#pump(this.#writableBytes);
+		this.#pump();
 	}
 
-	/** As much as the socket takes; the rest waits for its next `onWritable`. */
-	#pump(writableBytes: number): void {
-		this.#writableBytes = writableBytes;
-		while (this.#tcp?.isOpen && this.#writableBytes > 0 && this.#sentBytes < this.#outBytes) {
-			const byteCount = Math.min(this.#writableBytes, this.#outBytes - this.#sentBytes);
-			this.#writableBytes = this.#tcp.write(this.#out, this.#sentBytes, byteCount, this.#writableBytes);
-			this.#sentBytes += byteCount;
+	/** As much as is taken now; the rest waits for the next poll. */
+	#pump(): void {
+		const { inbound, handle } = this.#options;
+		while (this.#sentBytes < this.#outBytes) {
+			const sentBytes = inbound.write(handle, this.#out, this.#sentBytes, this.#outBytes - this.#sentBytes);
+			if (sentBytes < 0) this.close();
+			if (sentBytes <= 0) return;
+			this.#sentBytes += sentBytes;
 		}
-		if (this.#phase !== "answering" || this.#sentBytes < this.#outBytes) return;
+		if (this.#phase !== "answering") return;
 		this.#phase = "lingering";
 		this.isExpendable = true;
 		this.#limitTimer.set(LINGER_MS);

@@ -1,42 +1,48 @@
-// The device's own server on the local network: listens, takes a few connections at a time, closes the others. Built by
-// composition/push. It must not know what is asked. Without a network it tries again, for ever.
+// The device's own server on the local network: looks at its port again and again, takes a few connections at a time,
+// closes the others. Built by composition/push. It must not know what is asked. It opens when the network comes up for
+// the first time (before that there is no network stack to ask) and stays open.
 
-import type { Refusal } from "../http/refusal.js";
+import type { FotaInbound } from "../native/fota-inbound.js";
 import type { Log } from "../update/ports.js";
 import { describeCause } from "./cause.js";
-import { PushConnection } from "./push-connection.js";
-import type { TakenSocketClass, TcpSocket } from "./tcp-connection.js";
+import type { NetworkListener } from "./network.js";
+import { PushConnection, type PushConnectionOptions } from "./push-connection.js";
 import { type TimerPort, TimerSlot } from "./timer-slot.js";
 
-/** Each costs about 7 KB while it is there; two, so that a stalled one does not hide the device. */
+/** Each costs about 6 KB while it is there; two, so that a stalled one does not hide the device. */
 export const CONNECTIONS_MAX = 2;
 /** Between two attempts to listen. */
 export const LISTEN_REST_MS = 10_000;
+/** Between two looks while nobody is there: nobody minds that wait, and it costs a device at rest next to nothing. */
+export const IDLE_POLL_MS = 250;
+/** Between two looks while somebody is: what the window holds is taken 50 times a second, faster than flash is written. */
+export const BUSY_POLL_MS = 20;
+/** In one turn; who comes behind them waits for the next. */
+const ACCEPTS_MAX = 8;
 
-/** The part of `embedded:io/socket/listener` that is used. */
-export interface ListenerSocket {
-	read(): TcpSocket | undefined;
-	close(): void;
+/** Of FotaInbound: an end is a number, and nothing throws but listen(). */
+export type InboundPort = Pick<FotaInbound, "listen" | "accept" | "stop"> & PushConnectionOptions["inbound"];
+
+/** Repeats without an allocation each time. Moddable's `Timer` fits as it is. */
+export interface RepeatingTimerPort extends TimerPort {
+	repeat(callback: () => void, intervalMs: number): unknown;
 }
-
-export type ListenerClass = new (options: {
-	readonly port: number;
-	readonly onReadable: (connectionCount: number) => void;
-}) => ListenerSocket;
 
 export interface PushServerOptions {
-	readonly listener: ListenerClass;
-	readonly taking: TakenSocketClass;
+	readonly inbound: InboundPort;
 	readonly port: number;
-	readonly timer: TimerPort;
+	readonly timer: RepeatingTimerPort;
 	readonly log: Log;
-	readonly serve: (connection: PushConnection, refusal: Refusal | undefined) => void;
+	readonly serve: PushConnectionOptions["onHead"];
 }
 
-export class PushServer {
+export class PushServer implements NetworkListener {
 	readonly #options: PushServerOptions;
 	readonly #retryTimer: TimerSlot;
-	#listener: ListenerSocket | undefined;
+	readonly #look = () => this.#poll();
+	#isOpen = false;
+	#pollTimer: unknown;
+	#pollMs = 0;
 	#connections: readonly PushConnection[] = [];
 	/** Said once, not at every attempt. */
 	#isFailureLogged = false;
@@ -47,15 +53,23 @@ export class PushServer {
 		this.#retryTimer = new TimerSlot({ timer: options.timer, onTime: () => this.start(), onFault });
 	}
 
+	/** Another address, or none for a while, does not concern a port that is open. */
+	networkUp(): void {
+		this.start();
+	}
+
 	/** Never throws. */
 	start(): void {
-		const { listener, port, log } = this.#options;
-		if (this.#listener !== undefined) return;
+		const { inbound, port, log } = this.#options;
+		if (this.#isOpen) return;
 		try {
-			this.#listener = new listener({ port, onReadable: (count) => this.#accept(count) });
+			inbound.listen(port);
+			this.#isOpen = true;
+			this.#pollEvery(IDLE_POLL_MS);
 			this.#isFailureLogged = false;
 			log.write("info", `push server on port ${port}`);
 		} catch (cause) {
+			this.#isOpen = false;
 			if (!this.#isFailureLogged) log.write("warn", `push server not yet: ${describeCause(cause)}`);
 			this.#isFailureLogged = true;
 			this.#retryTimer.set(LISTEN_REST_MS);
@@ -65,46 +79,61 @@ export class PushServer {
 	/** Closes everything; start() opens it again. */
 	stop(): void {
 		this.#retryTimer.clear();
-		this.#listener?.close();
-		this.#listener = undefined;
+		this.#pollEvery(0);
+		this.#isOpen = false;
 		for (const connection of this.#connections) connection.close();
+		this.#options.inbound.stop();
 	}
 
-	/** Each waiting connection is taken, or its socket would never be freed. */
-	#accept(connectionCount: number): void {
+	/** 0: not any more. */
+	#pollEvery(intervalMs: number): void {
+		if (intervalMs === this.#pollMs) return;
+		const { timer } = this.#options;
+		if (this.#pollMs > 0) timer.clear(this.#pollTimer);
+		this.#pollMs = 0;
+		if (intervalMs > 0) this.#pollTimer = timer.repeat(this.#look, intervalMs);
+		this.#pollMs = intervalMs;
+	}
+
+	/** A throw that reached the native code behind the timer would restart the chip. */
+	#poll(): void {
 		try {
-			for (let count = 0; count < connectionCount; count += 1) {
-				const socket = this.#listener?.read();
-				if (socket === undefined) return;
-				this.#admit(socket);
-			}
+			const connections = this.#connections;
+			for (let at = 0; at < connections.length; at += 1) connections[at]?.poll();
+			this.#accept();
+			this.#pollEvery(this.#connections.length > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
 		} catch (cause) {
-			this.#options.log.write("warn", `push server: ${describeCause(cause)}`);
+			this.#options.log.write("error", `push server: ${describeCause(cause)}`);
 		}
 	}
 
-	#admit(from: TcpSocket): void {
-		const { taking, timer, serve } = this.#options;
+	#accept(): void {
+		for (let count = 0; count < ACCEPTS_MAX; count += 1) {
+			const handle = this.#options.inbound.accept();
+			if (handle < 0) return;
+			this.#admit(handle);
+		}
+	}
+
+	#admit(handle: number): void {
+		const { inbound, timer, serve } = this.#options;
 		if (this.#connections.length >= CONNECTIONS_MAX)
 			this.#connections.find((connection) => connection.isExpendable)?.close();
 		if (this.#connections.length >= CONNECTIONS_MAX) {
-			from.close();
+			inbound.close(handle);
 			return;
 		}
-		try {
-			const connection = new PushConnection({
-				taking,
-				from,
-				timer,
-				onHead: serve,
-				onClosed: (closed) => {
-					this.#connections = this.#connections.filter((other) => other !== closed);
-				},
-			});
-			this.#connections = [...this.#connections, connection];
-		} catch {
-			// Reset by the other side before it was taken; the socket itself is still ours to free.
-			from.close();
-		}
+		const connection = new PushConnection({
+			inbound,
+			handle,
+			timer,
+			onHead: serve,
+			onClosed: (closed) => {
+				this.#connections = this.#connections.filter((other) => other !== closed);
+			},
+		});
+		this.#connections = [...this.#connections, connection];
+		// Whoever is gone already leaves the place to the next in this turn.
+		connection.poll();
 	}
 }

@@ -1,6 +1,6 @@
-// One TCP connection over an ECMA-419 socket class: opens it or takes over an accepted one, reads what it announces into
-// one fixed buffer, writes no more than it takes, and lets no exception out into the native code that calls it.
-// Called by http-client and push-connection. It must not know HTTP, nor when a connection is worth keeping.
+// One TCP connection over an ECMA-419 socket class: opens it, reads what it announces into one fixed buffer, writes no
+// more than it takes, and lets no exception out into the native code that calls it. Called by tcp-http-client. It must not
+// know HTTP, nor when a connection is worth keeping.
 
 /**
  * The part of `embedded:io/socket/tcp` that is used. As in the SDK's lwip implementation, `read(buffer)`
@@ -25,17 +25,13 @@ export interface TcpSocketOptions {
 	readonly onError: () => void;
 }
 
-/** What takes over a socket that a listener's read() gave: without callbacks until then, and closed by it. */
-export type TakenSocketOptions = { readonly from: TcpSocket } & Omit<TcpSocketOptions, "address" | "port">;
-export type TakenSocketClass = new (options: TakenSocketOptions) => TcpSocket;
-
 /** The class itself, injected so that tests and simulator can put in their own. It may throw ("no network"). */
 export type TcpSocketClass = new (options: TcpSocketOptions) => TcpSocket;
 
 export interface TcpHandler {
 	/** The first call says that the connection stands; each call gives the bytes that may be written now. */
 	onWritable(byteCount: number): void;
-	/** Most bytes to read next; 0: none until resume(), and the other side finds the window closed. */
+	/** Most bytes to read next, at least 1. */
 	wantedBytes(): number;
 	/** Bytes 0 to `byteCount` of the receive buffer are new. False: read no further. */
 	onData(buffer: Uint8Array, byteCount: number): boolean;
@@ -47,13 +43,13 @@ export interface TcpHandler {
 	onFault(cause: unknown): void;
 }
 
-export type TcpConnectionOptions = {
+export interface TcpConnectionOptions {
+	readonly io: TcpSocketClass;
+	readonly address: string;
+	readonly port: number;
 	readonly receiveBuffer: ReceiveBuffer;
 	readonly handler: TcpHandler;
-} & (
-	| { readonly io: TcpSocketClass; readonly address: string; readonly port: number }
-	| { readonly taking: TakenSocketClass; readonly from: TcpSocket }
-);
+}
 
 /**
  * One block of memory and views of falling length over its start. A socket fills a view to its end or
@@ -83,22 +79,19 @@ export class TcpConnection {
 	readonly #handler: TcpHandler;
 	readonly #receiveBuffer: ReceiveBuffer;
 	#socket: TcpSocket | undefined;
-	/** Announced and not yet read. */
-	#unreadBytes = 0;
-	#isDraining = false;
 
 	/** Throws what the socket class throws; then there is nothing to close. */
 	constructor(options: TcpConnectionOptions) {
 		this.#handler = options.handler;
 		this.#receiveBuffer = options.receiveBuffer;
-		const callbacks = {
+		this.#socket = new options.io({
+			address: options.address,
+			port: options.port,
 			nodelay: true,
-			onReadable: (byteCount: number) => this.#onReadable(byteCount),
-			onWritable: (byteCount: number) => this.#onWritable(byteCount),
+			onReadable: (byteCount) => this.#onReadable(byteCount),
+			onWritable: (byteCount) => this.#onWritable(byteCount),
 			onError: () => this.#onError(),
-		};
-		if ("from" in options) this.#socket = new options.taking({ from: options.from, ...callbacks });
-		else this.#socket = new options.io({ address: options.address, port: options.port, ...callbacks });
+		});
 	}
 
 	get isOpen(): boolean {
@@ -114,11 +107,6 @@ export class TcpConnection {
 		return typeof next === "number" ? next : writableBytes - byteCount;
 	}
 
-	/** Reads on after wantedBytes() was 0. No effect from inside onData. */
-	resume(): void {
-		if (this.#unreadBytes > 0) this.#goOn();
-	}
-
 	/** Idempotent. No handler is called any more once it returns. */
 	close(): void {
 		const socket = this.#socket;
@@ -130,32 +118,22 @@ export class TcpConnection {
 		}
 	}
 
-	/** The count is of all that is unread, not of what is new. */
 	#onReadable(byteCount: number): void {
-		this.#unreadBytes = byteCount;
-		this.#goOn();
-	}
-
-	#goOn(): void {
-		if (this.#isDraining) return;
-		this.#isDraining = true;
 		try {
-			if (this.#drain() && this.isOpen) this.#handler.onDataEnd();
+			if (this.#drain(byteCount) && this.isOpen) this.#handler.onDataEnd();
 		} catch (cause) {
 			this.#fault(cause);
-		} finally {
-			this.#isDraining = false;
 		}
 	}
 
-	/** Unread bytes are not announced again: all are taken, or remembered. False if the handler had enough. */
-	#drain(): boolean {
-		while (this.#unreadBytes > 0) {
-			const wantedBytes = Math.min(this.#unreadBytes, this.#handler.wantedBytes());
-			if (wantedBytes <= 0) return false;
+	/** Unread bytes are not announced again, so all of them are taken. False if the handler had enough. */
+	#drain(byteCount: number): boolean {
+		let leftBytes = byteCount;
+		while (leftBytes > 0) {
+			const wantedBytes = Math.min(leftBytes, this.#handler.wantedBytes());
 			const readBytes = this.#socket?.read(this.#receiveBuffer.viewFor(wantedBytes));
-			this.#unreadBytes -= readBytes ?? this.#unreadBytes;
 			if (readBytes === undefined || readBytes <= 0) return true;
+			leftBytes -= readBytes;
 			if (!this.#handler.onData(this.#receiveBuffer.bytes, readBytes)) return false;
 		}
 		return true;

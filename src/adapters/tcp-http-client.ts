@@ -184,8 +184,9 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		else if (this.#phase === "exchanging") this.#send(request);
 	}
 
+	/** For the head as well: what is read with it may be body. */
 	wantedBytes(): number {
-		if (this.#phase !== "exchanging" || !this.#parser.isInBody) return Infinity;
+		if (this.#phase !== "exchanging") return Infinity;
 		return Math.max(1, this.#request?.wantedBytes?.() ?? Infinity);
 	}
 

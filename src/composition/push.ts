@@ -1,18 +1,16 @@
-// Puts the push server together: listener, sockets, credential, what is asked and who answers. Called by main once, when
-// the updater runs.
+// Puts the push server together: its port, credential, what is asked and who answers. Called by main once, when the
+// updater runs.
 
-import Listener from "embedded:io/socket/listener";
-import TCP from "embedded:io/socket/tcp";
 import Timer from "timer";
 import type { NativeCrypto } from "../adapters/derived-hmac.js";
 import { InformationSource } from "../adapters/device-information.js";
 import { PushCredential } from "../adapters/push-credential.js";
 import { PushExchange } from "../adapters/push-exchange.js";
 import { PushPenalty } from "../adapters/push-penalty.js";
-import { type ListenerClass, PushServer } from "../adapters/push-server.js";
-import type { TakenSocketClass } from "../adapters/tcp-connection.js";
+import { PushServer } from "../adapters/push-server.js";
 import type { FotaCrypto } from "../native/fota-crypto.js";
 import type { FotaFlash } from "../native/fota-flash.js";
+import { FotaInbound } from "../native/fota-inbound.js";
 import type { FotaSystem } from "../native/fota-system.js";
 import type { Identity } from "../protocol/identity.js";
 import { PUSH_PORT } from "../protocol/push.js";
@@ -44,9 +42,7 @@ export function createPushServer(parts: PushParts): PushServer {
 		log,
 	});
 	return new PushServer({
-		// The SDK's typings leave out the listener's close and what a socket's read returns.
-		listener: Listener as unknown as ListenerClass,
-		taking: TCP as unknown as TakenSocketClass,
+		inbound: new FotaInbound(),
 		port: PUSH_PORT,
 		timer: Timer,
 		log,

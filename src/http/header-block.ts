@@ -17,9 +17,7 @@ import {
 	MAX_HEAD_BYTES,
 	MAX_HEADER_LINE_BYTES,
 	MAX_HEADER_NAME_BYTES,
-	MAX_HEADER_VALUE_BYTES,
 	MAX_HEADERS,
-	MAX_KEPT_VALUES_BYTES,
 } from "./limits.js";
 
 const CR = 0x0d;
@@ -45,22 +43,15 @@ const CONNECTION = -3;
 /** Marks a value that has not appeared; above any length. */
 const ABSENT = 0xffff;
 
-/** Room for the values that are kept. */
-export interface ValueLimits {
-	/** Bytes of one value. */
-	readonly valueMaxBytes: number;
-	/** Bytes of all of them. Costs its bytes of RAM. */
-	readonly keptMaxBytes: number;
+export interface HeaderBlockOptions {
+	/** Headers whose values are kept, lower-case, each at most MAX_HEADER_NAME_BYTES. */
+	readonly names: readonly string[];
+	/** Bytes of all values that are kept. Costs its bytes of RAM. */
+	readonly valuesMaxBytes: number;
 }
-
-const RESPONSE_VALUES: ValueLimits = {
-	valueMaxBytes: MAX_HEADER_VALUE_BYTES,
-	keptMaxBytes: MAX_KEPT_VALUES_BYTES,
-};
 
 export class HeaderBlock {
 	readonly #names: readonly string[];
-	readonly #limits: ValueLimits;
 	readonly #name = new Uint8Array(MAX_HEADER_NAME_BYTES);
 	readonly #values: Uint8Array;
 	readonly #valueOffsets: Uint16Array;
@@ -77,14 +68,9 @@ export class HeaderBlock {
 	#asksToClose = false;
 	#error: HeaderError | undefined;
 
-	/**
-	 * `names` are those whose values are kept, lower-case, each at most MAX_HEADER_NAME_BYTES. `limits`: default those of a
-	 * response.
-	 */
-	constructor(names: readonly string[], limits: ValueLimits = RESPONSE_VALUES) {
+	constructor({ names, valuesMaxBytes }: HeaderBlockOptions) {
 		this.#names = names;
-		this.#limits = limits;
-		this.#values = new Uint8Array(limits.keptMaxBytes);
+		this.#values = new Uint8Array(valuesMaxBytes);
 		this.#valueOffsets = new Uint16Array(names.length);
 		this.#valueLengths = new Uint16Array(names.length).fill(ABSENT);
 	}
@@ -210,8 +196,7 @@ export class HeaderBlock {
 		if (!isTextByte(byte)) return "bad-header";
 		if (this.#header === IGNORED) return undefined;
 		const offset = this.#keptBytes + this.#valueBytes;
-		const { keptMaxBytes, valueMaxBytes } = this.#limits;
-		if (offset === keptMaxBytes || this.#valueBytes === valueMaxBytes) return "header-value-too-long";
+		if (offset === this.#values.length) return "header-value-too-long";
 		this.#values[offset] = byte;
 		this.#valueBytes += 1;
 		return undefined;

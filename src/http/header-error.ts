@@ -15,7 +15,7 @@ export const HEADER_ERRORS = [
 	"bad-header",
 	// A header, name and value together, is longer than MAX_HEADER_LINE_BYTES.
 	"header-line-too-long",
-	// A header that is used has a value longer than MAX_HEADER_VALUE_BYTES, or no more room.
+	// The values of the headers that are used are longer than the room there is for them, in limits.ts.
 	"header-value-too-long",
 	// More than MAX_HEADERS headers.
 	"too-many-headers",

@@ -17,11 +17,8 @@ export const MAX_HEAD_BYTES = 8192;
 /** Bytes of a header's name that are compared; longer names are taken and never match. Costs its bytes of RAM. */
 export const MAX_HEADER_NAME_BYTES = 32;
 
-/** Bytes of a value that is kept: a base64 MAC of 32 bytes with its parameters is below 128. */
-export const MAX_HEADER_VALUE_BYTES = 256;
-
-/** Bytes of all values that are kept, of one response. Costs its bytes of RAM. */
-export const MAX_KEPT_VALUES_BYTES = 512;
+/** Bytes of all values of a response that are kept: a MAC has 64, a media type fewer. Costs its bytes of RAM. */
+export const MAX_RESPONSE_VALUES_BYTES = 512;
 
 /** Digits of Content-Length: 10 GB, far above flash, and far below where numbers lose precision. */
 export const MAX_CONTENT_LENGTH_DIGITS = 10;
@@ -38,8 +35,8 @@ export const MAX_METHOD_BYTES = 8;
 /** Bytes of a target. Ours have at most 8. */
 export const MAX_TARGET_BYTES = 128;
 
-/** Bytes of a value of a request that is kept: a release statement has at most 1024. */
-export const MAX_REQUEST_VALUE_BYTES = 1024;
-
-/** Bytes of all kept values of a request: statement, authorization, host, expectation. Costs its bytes of RAM. */
-export const MAX_REQUEST_KEPT_VALUES_BYTES = 1536;
+/**
+ * Bytes of all values of a request that are kept: a release statement of at most 1024, authorization, host, expectation.
+ * Costs its bytes of RAM.
+ */
+export const MAX_REQUEST_VALUES_BYTES = 1536;

@@ -6,9 +6,8 @@ import { asciiText, isVisibleByte } from "./ascii.js";
 import { HeaderBlock } from "./header-block.js";
 import {
 	MAX_METHOD_BYTES,
-	MAX_REQUEST_KEPT_VALUES_BYTES,
 	MAX_REQUEST_LINE_BYTES,
-	MAX_REQUEST_VALUE_BYTES,
+	MAX_REQUEST_VALUES_BYTES,
 	MAX_TARGET_BYTES,
 } from "./limits.js";
 import type { Refusal } from "./refusal.js";
@@ -47,9 +46,9 @@ export class RequestParser {
 	#error: Refusal | undefined;
 
 	constructor(options: RequestParserOptions) {
-		this.#headers = new HeaderBlock(["host", "expect", ...options.headerNames], {
-			valueMaxBytes: MAX_REQUEST_VALUE_BYTES,
-			keptMaxBytes: MAX_REQUEST_KEPT_VALUES_BYTES,
+		this.#headers = new HeaderBlock({
+			names: ["host", "expect", ...options.headerNames],
+			valuesMaxBytes: MAX_REQUEST_VALUES_BYTES,
 		});
 	}
 

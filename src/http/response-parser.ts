@@ -4,7 +4,7 @@
 
 import { isDigitByte, isTextByte } from "./ascii.js";
 import { HeaderBlock } from "./header-block.js";
-import { MAX_INTERIM_RESPONSES, MAX_STATUS_LINE_BYTES } from "./limits.js";
+import { MAX_INTERIM_RESPONSES, MAX_RESPONSE_VALUES_BYTES, MAX_STATUS_LINE_BYTES } from "./limits.js";
 import type { ResponseError } from "./response-error.js";
 
 export interface ResponseParserOptions {
@@ -47,7 +47,10 @@ export class ResponseParser {
 
 	constructor(options: ResponseParserOptions) {
 		this.#options = options;
-		this.#headers = new HeaderBlock(options.headerNames);
+		this.#headers = new HeaderBlock({
+			names: options.headerNames,
+			valuesMaxBytes: MAX_RESPONSE_VALUES_BYTES,
+		});
 	}
 
 	/** Forgets everything and waits for the response to the next request. */
@@ -64,11 +67,6 @@ export class ResponseParser {
 
 	get isDone(): boolean {
 		return this.#place === DONE && this.#error === undefined;
-	}
-
-	/** The head is complete and bytes of the body are still to come. */
-	get isInBody(): boolean {
-		return this.#place === BODY && this.#error === undefined;
 	}
 
 	/** 200 to 599; 0 before `onHead`. */

@@ -13,7 +13,7 @@
 // | activated              | the old runs, spare aborted, boots used up | crashed on trial                          |
 // | activated              | the old runs, spare aborted, boots left    | power failed while booting: once more     |
 // | activated              | the old runs, any other record             | record not written: verify, activate      |
-// | download, or nothing   | the old runs                               | nothing happened                          |
+// | any other, or nothing  | the old runs                               | nothing happened                          |
 import { FotaError } from "../protocol/error-codes.js";
 import { ACTIVATIONS_MAX, type RolledBack } from "./bookkeeping.js";
 import type { Job, PersistentState, Release, RollbackNote } from "./persistent-state.js";

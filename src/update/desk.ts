@@ -13,8 +13,6 @@ export interface Desk {
 	readonly ledger: Ledger;
 	readonly reporter: Reporter;
 	readonly running: SlotInfo;
-	/** Clock time of the start. */
-	readonly startedMs: number;
 	/** The next event of the machine. */
 	dispatch(event: Event): void;
 	/**

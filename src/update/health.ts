@@ -5,7 +5,7 @@ import type { HealthCheck } from "./ports.js";
 export const STABLE_MS = 30_000;
 
 export interface TrialFacts {
-	/** Since the start. */
+	/** Since the trial was found to be one. */
 	readonly elapsedMs: number;
 	/** Names of the application's checks that fail now. */
 	readonly unhealthy: readonly string[];

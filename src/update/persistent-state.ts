@@ -33,8 +33,11 @@ export interface Job {
 	readonly release: Release;
 	/** Label of the slot it is written to. */
 	readonly slot: string;
-	/** activated: written before the boot record is set, so the record may be missing. */
-	readonly phase: "download" | "activated";
+	/**
+	 * push: the data is a push's, with no MAC of its own; nothing builds on it. It stands here before the first byte is
+	 * written. activated: written before the boot record is set, so the record may be missing.
+	 */
+	readonly phase: "download" | "push" | "activated";
 	/** Data lies below this offset only, and everything below was erased completely. 0: nothing is known. */
 	readonly erasedBytes: number;
 	/** Downloads from scratch that ended in a bad image or a flash fault. */
@@ -163,7 +166,7 @@ function parseJob(fields: JsonFields): Job {
 	return {
 		release: parseRelease(fields.object("release")),
 		slot: fields.string("slot", 16, NAME_PATTERN),
-		phase: fields.oneOf("phase", ["download", "activated"]),
+		phase: fields.oneOf("phase", ["download", "push", "activated"]),
 		// An offset inside a sector cannot be ours: nothing is known then.
 		erasedBytes: erasedBytes % SECTOR_BYTES === 0 ? erasedBytes : 0,
 		tryCount: fields.integer("tryCount", 0, COUNT_MAX),

@@ -1,7 +1,7 @@
 // A pushed image on its way into the spare slot (image-region.ts): raw bytes come in any pieces and are written sector by
 // sector through one buffer. Used by push-intake.ts. It must not know who sends them. Nothing is taken up from an earlier
-// life: bytes without a MAC may be any, so a sender begins at the first one. At any moment a reset may happen; what is in
-// flash then is as a download would have left it.
+// life, and nothing that is left of it is taken up by a download: bytes without a MAC may be any. At any moment a reset may
+// happen.
 import { SECTOR_BYTES } from "../protocol/limits.js";
 import { chunkCountOf } from "../protocol/manifest.js";
 import { ImageRegion } from "./image-region.js";
@@ -32,8 +32,7 @@ export class Reception {
 		this.offer = offer;
 		this.sectorCount = chunkCountOf(offer.release.sizeBytes, SECTOR_BYTES);
 		this.#onSector = options.onSector;
-		this.#region = new ImageRegion({ slots, ledger, release: offer.release });
-		this.#region.startAnew();
+		this.#region = new ImageRegion({ slots, ledger, release: offer.release, isPushed: true });
 	}
 
 	/** Sectors in flash. */

@@ -46,7 +46,6 @@ class Runner implements Updater, Desk {
 	readonly calls: CloudCalls;
 	readonly ledger: Ledger;
 	readonly reporter: Reporter;
-	readonly startedMs: number;
 	readonly #parts: Parts;
 	#running: SlotInfo | undefined;
 	#state: State = INITIAL_STATE;
@@ -64,13 +63,13 @@ class Runner implements Updater, Desk {
 	#isStarted = false;
 	/** The start was judged: what came before it is booked. */
 	#isJudged = false;
+	#isStartReported = false;
 	#isStopped = false;
 
 	constructor(ports: Ports, settings: Settings) {
 		this.ports = ports;
 		this.settings = settings;
 		const { cloud, timer, log, store } = ports;
-		this.startedMs = ports.clock.nowMs();
 		const guard = (work: () => void) => this.guard(work);
 		this.calls = new CloudCalls({ cloud, timer, guard });
 		this.ledger = new Ledger(store, log);
@@ -105,10 +104,7 @@ class Runner implements Updater, Desk {
 	start(): void {
 		if (this.#isStarted || this.#isStopped) return;
 		this.#isStarted = true;
-		this.guard(() => {
-			this.#judge();
-			this.#parts.supervisor.reportStart();
-		});
+		this.guard(() => this.#judge());
 	}
 
 	checkNow(): void {
@@ -153,8 +149,9 @@ class Runner implements Updater, Desk {
 		this.reporter.stop();
 	}
 
+	/** Before the start was judged nothing else counts: a poll would take the place of the judgement that is to come. */
 	dispatch(event: Event): void {
-		if (this.#isStopped) return;
+		if (this.#isStopped || !this.#isJudged) return;
 		this.#events.push(event);
 		if (this.#isStepping) return;
 		this.#isStepping = true;
@@ -230,7 +227,7 @@ class Runner implements Updater, Desk {
 
 	#reportAccepted(answer: StatusAnswer): void {
 		if (!answer.isRollbackPending) return;
-		if (this.#state.name === "IDLE") this.dispatch({ name: "order-announced" });
+		if (this.#isJudged && this.#state.name === "IDLE") this.dispatch({ name: "order-announced" });
 		else this.#isOrderAnnounced = true;
 	}
 
@@ -288,5 +285,8 @@ class Runner implements Updater, Desk {
 		}
 		this.#isJudged = true;
 		this.dispatch({ name: "started", situation });
+		if (this.#isStartReported) return;
+		this.#isStartReported = true;
+		this.#parts.supervisor.reportStart();
 	}
 }

@@ -23,6 +23,8 @@ const ROLLBACK_REST_MS = 5000;
 
 export class Supervisor {
 	readonly #desk: Desk;
+	/** When this start was found to be a trial, which may be after its boot records could not be read for a while. */
+	#trialSinceMs: number | undefined;
 	/** Since when every look at a firmware on trial found all its checks healthy. */
 	#wellSinceMs: number | undefined;
 
@@ -72,6 +74,7 @@ export class Supervisor {
 	}
 
 	watchTrial(hasDeadline: boolean): void {
+		this.#trialSinceMs ??= this.#desk.ports.clock.nowMs();
 		this.#desk.later(TRIAL_TICK_MS, () => this.#tickTrial(hasDeadline));
 	}
 
@@ -82,7 +85,7 @@ export class Supervisor {
 		const wellSinceMs = unhealthy.length > 0 ? undefined : (this.#wellSinceMs ?? nowMs);
 		this.#wellSinceMs = wellSinceMs;
 		const verdict = judgeTrial({
-			elapsedMs: nowMs - this.#desk.startedMs,
+			elapsedMs: nowMs - (this.#trialSinceMs ?? nowMs),
 			unhealthy,
 			wellMs: nowMs - (wellSinceMs ?? nowMs),
 			isReported: reporter.hasBeenAccepted,

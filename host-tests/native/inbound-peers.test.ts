@@ -1,0 +1,141 @@
+// FotaInbound on XS, under AddressSanitizer, against peers that do not behave, and a network that goes: nothing may be
+// touched that is gone, no descriptor lost, and the next peer is served.
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { ECHO, InboundRig } from "./inbound-rig.js";
+
+/** Takes one, reads what it says, and then each 20 ms does with it what is given here; `one` is its handle. */
+const withOne = (act: string) => `inbound.listen(3232); let one = 0;
+	const timer = Timer.repeat(() => { one ||= Math.max(0, inbound.accept()); if (one) { ${act} } }, 20);`;
+
+async function isServed(rig: InboundRig): Promise<void> {
+	const peer = await rig.dial();
+	peer.socket.write("still there?");
+	await peer.hears("still there?");
+	peer.socket.end();
+	await peer.becomes("ended");
+}
+
+describe("a peer that resets its connection", { timeout: 60_000 }, () => {
+	it("before it is taken, many times, costs nothing", async () => {
+		const rig = new InboundRig(`Timer.set(() => {}, 1); ${ECHO}`);
+		// More than there are descriptors, places and waiting ones together.
+		for (let round = 0; round < 5; round++) {
+			const peers = await Promise.all(Array.from({ length: 10 }, () => rig.dial()));
+			for (const peer of peers) peer.socket.resetAndDestroy();
+			await sleep(30);
+		}
+		await isServed(rig);
+		await expect.poll(() => rig.serial.match(/gone/g)?.length).toBe(rig.serial.match(/came/g)?.length);
+	});
+
+	it("while nobody looks is taken for what it is: over", async () => {
+		const rig = new InboundRig(
+			`inbound.listen(3232); Timer.set(() => { const handle = inbound.accept();
+			say("late", handle > 0, inbound.read(handle, buffer, 0, 9), inbound.read(handle, buffer, 0, 9), inbound.write(handle, buffer, 0, 9));
+			inbound.close(handle); Timer.repeat(() => { const next = inbound.accept(); if (next > 0) say("next"); }, 20); }, 700);`,
+		);
+		(await rig.dial()).socket.resetAndDestroy();
+		await rig.says("late true -1 -1 -1");
+		await rig.dial();
+		await rig.says("next");
+	});
+
+	it("after it was taken and before it was read is over at the first read", async () => {
+		const rig = new InboundRig(
+			withOne(`if (buffer[0] === 0) { buffer[0] = 1; say("taken"); }
+			const count = inbound.read(one, buffer, 1, 9); if (count) { say("read", count); inbound.close(one); Timer.clear(timer); }`),
+		);
+		const peer = await rig.dial();
+		await rig.says("taken");
+		peer.socket.resetAndDestroy();
+		await rig.says("read -1");
+	});
+
+	it("in the middle of what it says is over behind what had come", async () => {
+		const rig = new InboundRig(
+			withOne(`const count = inbound.read(one, buffer, 0, 4);
+			if (count) say(count > 0 ? text(count) : "over"); if (count < 0) { inbound.close(one); Timer.clear(timer); }`),
+		);
+		const peer = await rig.dial();
+		peer.socket.write("one,two,");
+		await rig.says("two,");
+		peer.socket.write("three");
+		peer.socket.resetAndDestroy();
+		await rig.says("over");
+	});
+
+	it("after it had ended it is still only one end, and writing says so too", async () => {
+		const rig = new InboundRig(
+			withOne(`const count = inbound.read(one, buffer, 0, 9); const sent = inbound.write(one, buffer, 0, 1);
+			if (count < 0) say("end", sent < 0 ? "and no way out" : "one way");
+			if (sent < 0) { say("read", inbound.read(one, buffer, 0, 9)); inbound.close(one); Timer.clear(timer); }`),
+		);
+		const peer = await rig.dial();
+		peer.socket.end();
+		await rig.says("end one way");
+		peer.socket.resetAndDestroy();
+		await rig.says(/end and no way out\nread -1/);
+	});
+});
+
+describe("a peer that goes", { timeout: 60_000 }, () => {
+	it("half, having said all, has ended at the first read behind that, and is still answered", async () => {
+		const rig = new InboundRig(
+			`let turns = 0; ${withOne(`if (++turns < 10) return;
+			say("read", inbound.read(one, buffer, 0, 99), inbound.read(one, buffer, 0, 99));
+			inbound.write(one, Uint8Array.of(98, 121, 101), 0, 3); inbound.close(one); Timer.clear(timer);`)}`,
+		);
+		const peer = await rig.dial();
+		peer.socket.end("question");
+		await rig.says("read 8 -1");
+		await peer.hears("bye");
+		await peer.becomes("ended");
+	});
+
+	it("while it is written to is noticed there", async () => {
+		const rig = new InboundRig(
+			withOne(
+				`const sent = inbound.write(one, buffer, 0, 100); if (sent < 0) { say("write", sent); inbound.close(one); one = -1; Timer.clear(timer); }`,
+			),
+		);
+		const peer = await rig.dial();
+		await expect.poll(() => peer.heard.length).toBeGreaterThan(0);
+		peer.socket.resetAndDestroy();
+		await rig.says("write -1");
+	});
+
+	it("unread is told by a reset that not all of it was taken", async () => {
+		const rig = new InboundRig(
+			withOne(`if (inbound.read(one, buffer, 0, 1) === 1) { inbound.close(one); Timer.clear(timer); }`),
+		);
+		const peer = await rig.dial();
+		peer.socket.write("more than one");
+		await peer.becomes("reset");
+	});
+});
+
+describe("a network that goes", { timeout: 60_000 }, () => {
+	it("and resets takes the connections and leaves the port", async () => {
+		const rig = new InboundRig(ECHO, "--network-down", "3-4", "--network-loss", "reset");
+		const peer = await rig.dial();
+		peer.socket.write("a");
+		await peer.hears("a");
+		await peer.becomes("reset");
+		await rig.says("gone 1");
+		await isServed(rig);
+		expect(rig.serial.match(/sim: tcp 3232/g)).toHaveLength(1);
+	});
+
+	it("and comes back leaves both", async () => {
+		const rig = new InboundRig(ECHO, "--network-down", "2-3.5");
+		const peer = await rig.dial();
+		await rig.says("came 1");
+		await sleep(2200);
+		peer.socket.write("through");
+		await sleep(200);
+		expect(peer.heard).toBe("");
+		await peer.hears("through");
+		expect(rig.serial).not.toContain("gone");
+	});
+});
