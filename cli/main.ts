@@ -1,93 +1,47 @@
-// The command line: reads argv, runs one command, prints errors, sets the exit code. `npm run fota -- <command>`.
-import { Command, CommanderError } from "commander";
-import { CliError, EXIT_CODES } from "./cli-error.js";
-import { buildCommand } from "./commands/build.js";
-import { doctorCommand } from "./commands/doctor.js";
-import { firmwareCommand } from "./commands/firmware.js";
-import { flashCommand } from "./commands/flash.js";
-import { keygenCommand } from "./commands/keygen.js";
-import { logsCommand } from "./commands/logs.js";
-import { monitorCommand } from "./commands/monitor.js";
-import { provisionCommand } from "./commands/provision.js";
-import { publishCommand } from "./commands/publish.js";
-import { pushCommand } from "./commands/push.js";
-import { qemuCommand } from "./commands/qemu.js";
-import { rollbackCommand } from "./commands/rollback.js";
-import { signCommand } from "./commands/sign.js";
-import { statusCommand } from "./commands/status.js";
-import { webManifestCommand } from "./commands/web-manifest.js";
-import { arrangeHelp } from "./render/help.js";
-import { printError } from "./render/text.js";
+// The command line's process: hands its arguments, streams and signals to program.ts, and ends with the exit code. The
+// only file of cli/ that touches them. `npm run fota -- <command>`.
+import { spawn } from "node:child_process";
+import { runCommand } from "./program.js";
+import type { EndingSignal, Shell } from "./shell.js";
 
-const HELP = `
-From key to update (in this folder, fota is: npm run fota --):
-  fota keygen                            once; keep keys/release.key safe
-  fota build --version 1.0.0             an image for the simulator
-  fota provision --device-id board-1 --device-type sensor \\
-      --release-key keys/release.pub --host 192.168.1.10 --port 8080 \\
-      --image build/images/1.0.0.bin --out board-1.flash
-  fota build --version 1.1.0
-  fota sign build/images/1.1.0.bin \\
-      --key keys/release.key --device-type sensor
-  fota publish build/images/1.1.0.bin --release-key keys/release.pub
-  fota status                            what the devices report
+type Listener = (signal: EndingSignal) => void;
 
-With a board (docs/device.md has all of it):
-  fota doctor                            is everything there?
-  fota firmware                          build for a chip
-  fota flash --port /dev/ttyUSB0 --identity board-1.id
-  fota monitor --port /dev/ttyUSB0
+const listeners = new Set<Listener>();
+const tellListeners = (signal: EndingSignal) => {
+	for (const listener of [...listeners]) listener(signal);
+};
 
-Environment:
-  MODDABLE, IDF_PATH   Moddable SDK and ESP-IDF, for builds for a chip
-  FOTA_SERVER   address of the server, instead of --server
-  FOTA_TOKEN    the server's admin token, instead of --token
-
-Exit codes:
-  0   done
-  ${EXIT_CODES.input}   wrong argument or file
-  ${EXIT_CODES.refused}   the server or the device refused
-  ${EXIT_CODES.unreachable}   the server or the device was not reached
-`;
-
-function createProgram(): Command {
-	const program = new Command("fota")
-		.description("Signs firmware releases, publishes them, and provisions the devices that install them.")
-		.addHelpText("after", HELP)
-		.showHelpAfterError("(fota <command> --help says more)");
-	const commands = [
-		keygenCommand(),
-		buildCommand(),
-		signCommand(),
-		publishCommand(),
-		pushCommand(),
-		provisionCommand(),
-		statusCommand(),
-		rollbackCommand(),
-		logsCommand(),
-		doctorCommand(),
-		firmwareCommand(),
-		flashCommand(),
-		monitorCommand(),
-		webManifestCommand(),
-		qemuCommand(),
-	];
-	for (const command of commands)
-		program.addCommand(arrangeHelp(command).copyInheritedSettings(program).exitOverride());
-	return program.exitOverride();
+// A signal that nobody listens for ends the process, as the system has it.
+function onSignal(listener: Listener): () => void {
+	const names = ["SIGINT", "SIGTERM"] as const;
+	if (listeners.size === 0) for (const name of names) process.on(name, tellListeners);
+	listeners.add(listener);
+	return () => {
+		const wasThere = listeners.delete(listener);
+		if (wasThere && listeners.size === 0) for (const name of names) process.off(name, tellListeners);
+	};
 }
 
-async function main(): Promise<number> {
-	try {
-		await createProgram().parseAsync();
-		return 0;
-	} catch (error) {
-		// Commander has printed its own message.
-		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.input;
-		if (!(error instanceof CliError)) throw error;
-		printError(error);
-		return error.exitCode;
-	}
+// Who reads the output may leave early, as `head` does. What was begun (a flash, an upload) goes on to its end and has
+// its own exit code; only what would run until Ctrl+C ends.
+function forgiveClosed(stream: NodeJS.WriteStream): void {
+	stream.on("error", (error: NodeJS.ErrnoException) => {
+		if (error.code !== "EPIPE") throw error;
+		tellListeners("SIGTERM");
+	});
 }
 
-process.exitCode = await main();
+const shell: Shell = {
+	environment: process.env,
+	// Opened when it is asked for.
+	get stdin() {
+		return process.stdin;
+	},
+	stdout: process.stdout,
+	stderr: process.stderr,
+	onSignal,
+	startHere: (program, args) => spawn(program, args, { stdio: "inherit" }),
+};
+
+for (const stream of [process.stdout, process.stderr]) forgiveClosed(stream);
+process.exitCode = await runCommand(process.argv.slice(2), shell);

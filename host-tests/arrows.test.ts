@@ -177,6 +177,14 @@ describe("files", () => {
 		expect(stateful).toEqual([]);
 	});
 
+	test("of the command line touch the process in main.ts alone, so that tests may run it in theirs", () => {
+		const touches = /\bprocess\.(?!execPath\b|platform\b)\w/;
+		const wrong = typescriptFiles
+			.filter((file) => file.startsWith("cli/") && file !== "cli/main.ts")
+			.filter((file) => touches.test(readFileSync(join(ROOT, file), "utf8")));
+		expect(wrong).toEqual([]);
+	});
+
 	test("of C have names unique across the application, since objects are named by basename", () => {
 		const names = files
 			.filter((file) => file.startsWith("src/") && file.endsWith(".c"))

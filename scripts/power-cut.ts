@@ -2,7 +2,7 @@
 // trial, then twice in a row at random, and shows that each comes back (docs/simulator.md). Figures on standard output with
 // --json, progress on standard error. Exit 0 only with no brick and nothing stuck.
 import { Command, InvalidArgumentError } from "commander";
-import { type CutRun, everySingleCut, parseCutRun, randomPairs } from "./power-cut/plan.js";
+import { type CutRun, everySingleCut, type PathLength, parseCutRun, randomPairs } from "./power-cut/plan.js";
 import { measureBaselines, sweep, type Verdict } from "./power-cut/sweep.js";
 import { World } from "./power-cut/world.js";
 
@@ -27,7 +27,7 @@ const options = new Command("power-cut")
 	.description("Cut the power of simulated devices at every flash operation and see that each comes back.")
 	.option(
 		"--cuts <n>",
-		"how many power cuts: within each operation first, then behind, before, and in pairs (default: all)",
+		"how many power cuts: the short paths whole, then within the operations of an update, behind and before them, and in pairs (default: all)",
 		wholeNumber,
 	)
 	.option("--pairs <n>", "runs with two cuts in a row (default: 300, or what --cuts leaves)", wholeNumber)
@@ -71,21 +71,30 @@ async function main(): Promise<number> {
 	}
 }
 
-function planRuns(lengths: Parameters<typeof everySingleCut>[0]): CutRun[] {
+function planRuns(lengths: readonly PathLength[]): CutRun[] {
 	if (options.replay !== undefined) return [parseCutRun(options.replay)];
 	const singles = everySingleCut(lengths);
 	const { cuts = singles.length, seed } = options;
 	const beyond = Math.max(0, Math.ceil((cuts - singles.length) / 2));
 	const { pairs = options.cuts === undefined ? 300 : beyond } = options;
-	return [...mostTelling(singles, cuts), ...randomPairs({ lengths, count: pairs, seed })];
+	return [...mostTelling(singles, { count: cuts, lengths }), ...randomPairs({ lengths, count: pairs, seed })];
 }
 
-/** Within an operation is where most is found; before one is all but the same as behind the one before. */
-function mostTelling(singles: readonly CutRun[], count: number): CutRun[] {
-	const ofMoment = (moment: string) => singles.filter(({ cuts }) => cuts[0]?.moment === moment);
+/**
+ * The short paths whole: each of their operations is another one, those of an update are nearly all pages of the image.
+ * Of a path, first within its operations, where most is found; before one is all but the same as behind the one before.
+ */
+function mostTelling(
+	singles: readonly CutRun[],
+	wanted: { readonly count: number; readonly lengths: readonly PathLength[] },
+): CutRun[] {
+	const shortestFirst = [...wanted.lengths].sort((a, b) => a.operationCount - b.operationCount);
 	const chosen: CutRun[] = [];
-	for (const runs of [ofMoment("half"), ofMoment("after"), ofMoment("before")])
-		chosen.push(...spread(runs, Math.min(runs.length, count - chosen.length)));
+	for (const { path } of shortestFirst)
+		for (const moment of ["half", "after", "before"]) {
+			const runs = singles.filter((run) => run.path === path && run.cuts[0]?.moment === moment);
+			chosen.push(...spread(runs, Math.min(runs.length, wanted.count - chosen.length)));
+		}
 	return chosen;
 }
 

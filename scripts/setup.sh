@@ -122,11 +122,21 @@ if command -v flock >/dev/null; then
 fi
 
 check_node
-install_packages
-if [ "$want_simulator" = yes ]; then
-	check_compiler
-	install_mbedtls
-	fetch_xs
-	build_simulator release
-	if [ "$want_asan" = yes ]; then build_simulator asan; fi
+if [ "$want_simulator" = no ]; then
+	install_packages
+	exit
 fi
+check_compiler
+# The packages come over the network while the compiler works, which needs none of them. In a process group of their own,
+# so that npm, too, ends with this script.
+set -m
+install_packages &
+packages=$!
+set +m
+trap 'kill -- "-$packages" 2>/dev/null || true' EXIT
+install_mbedtls
+fetch_xs
+build_simulator release
+if [ "$want_asan" = yes ]; then build_simulator asan; fi
+wait "$packages" || exit 1
+trap - EXIT

@@ -6,6 +6,7 @@ import type { Chip } from "../../src/protocol/release-statement.js";
 import { CliError } from "../cli-error.js";
 import { buildFirmware } from "../image/firmware-build.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseBytes, parseChip, parseCount, parseVersion } from "./arguments.js";
 import { writeOutput } from "./files.js";
 
@@ -19,7 +20,7 @@ interface BuildOptions {
 	readonly out?: string;
 }
 
-export function buildCommand(): Command {
+export function buildCommand(shell: Shell): Command {
 	return new Command("build")
 		.summary("make an image for the simulator")
 		.description(
@@ -52,7 +53,12 @@ export function buildCommand(): Command {
 			});
 			await mkdir(dirname(path), { recursive: true });
 			await writeOutput(path, image);
-			printLine(`image for the simulator: ${path}`);
-			printFacts({ version: options.version, chip: options.chip, bytes: image.length, "SHA-256": hash });
+			printLine(shell.stdout, `image for the simulator: ${path}`);
+			printFacts(shell.stdout, {
+				version: options.version,
+				chip: options.chip,
+				bytes: image.length,
+				"SHA-256": hash,
+			});
 		});
 }

@@ -7,9 +7,10 @@ import { checkProject } from "../firmware/project-checks.js";
 import { checkToolchain } from "../firmware/toolchain.js";
 import { printLine } from "../render/text.js";
 import { checkSerialPorts } from "../serial/serial-ports.js";
+import type { Shell } from "../shell.js";
 import { type TargetOptions, targetKind, withTargetOptions } from "./target-options.js";
 
-export function doctorCommand(): Command {
+export function doctorCommand(shell: Shell): Command {
 	const command = new Command("doctor")
 		.summary("is everything there for a build and a board?")
 		.description(
@@ -17,16 +18,16 @@ export function doctorCommand(): Command {
 				"and the settings that rollback depends on. A line each; ✗ says what to do. Ends with 1 if one is ✗.",
 		);
 	return withTargetOptions(command).action(async (options: TargetOptions) => {
-		const moddable = process.env.MODDABLE;
+		const moddable = shell.environment.MODDABLE;
 		const target = await findTarget({ platform: options.target, kind: targetKind(options), moddable });
 		const [tools, ports, project] = await Promise.all([
-			checkToolchain(process.env, target.chip),
+			checkToolchain(shell.environment, target.chip),
 			checkSerialPorts(),
 			checkProject(target),
 		]);
 		// The emulator needs no serial port.
 		const checks = [...tools, ...(target.kind === "qemu" ? [] : ports), ...project];
-		for (const line of checkLines(checks)) printLine(line);
+		for (const line of checkLines(checks)) printLine(shell.stdout, line);
 		const badCount = checks.filter(({ isOk }) => !isOk).length;
 		if (badCount > 0)
 			throw new CliError(`${badCount} of ${checks.length} checks failed`, {

@@ -12,6 +12,7 @@ import { PROJECT_ROOT } from "../image/project-root.js";
 import { loadReleaseKey, type ReleaseKey } from "../release/release-key.js";
 import { signRelease } from "../release/sign-release.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount, parseName, parseVersion } from "./arguments.js";
 import { writeOutput } from "./files.js";
 import { type TargetOptions, targetKind, withTargetOptions } from "./target-options.js";
@@ -28,7 +29,7 @@ interface FirmwareOptions extends TargetOptions {
 	readonly minCurrentVersion?: string;
 }
 
-export function firmwareCommand(): Command {
+export function firmwareCommand(shell: Shell): Command {
 	const command = new Command("firmware")
 		.summary("build the firmware for a chip")
 		.description(
@@ -46,31 +47,34 @@ export function firmwareCommand(): Command {
 		.option("--device-type <type>", "the devices it is for; needed with --key", parseName)
 		.option("--build-number <n>", "tells builds of one version apart; default 0", parseCount)
 		.option("--min-current-version <version>", "devices below this version do not take it", parseVersion)
-		.action(firmware);
+		.action((options: FirmwareOptions) => firmware(options, shell));
 }
 
-async function firmware(options: FirmwareOptions): Promise<void> {
+async function firmware(options: FirmwareOptions, shell: Shell): Promise<void> {
 	const key = await signingKey(options);
 	const version = options.version ?? (await packageVersion());
-	const moddable = process.env.MODDABLE;
+	const moddable = shell.environment.MODDABLE;
 	const found = await findTarget({ platform: options.target, kind: targetKind(options), moddable });
 	const target = { ...found, manifestPath: resolve(options.manifest ?? found.manifestPath) };
-	await checkFirst(target);
+	await checkFirst(target, shell);
 	const built = await buildChipFirmware({
 		target,
 		version,
 		isDebug: options.debug === true,
 		outFolder: options.out,
-		environment: process.env,
-		onOutput: (text) => process.stderr.write(text),
+		environment: shell.environment,
+		onOutput: (text) => shell.stderr.write(text),
 	});
 	const releasePath = `${built.imagePath}.release`;
 	if (key && options.deviceType !== undefined) {
 		const terms = { ...options, deviceType: options.deviceType };
 		await writeOutput(releasePath, `${signRelease(built.image, terms, key)}\n`);
 	}
-	printLine(`firmware for ${options.debug ? "the debugger" : target.platform}: ${shown(built.imagePath)}`);
-	printFacts({
+	printLine(
+		shell.stdout,
+		`firmware for ${options.debug ? "the debugger" : target.platform}: ${shown(built.imagePath)}`,
+	);
+	printFacts(shell.stdout, {
 		version,
 		chip: target.chip,
 		bytes: `${built.image.length} of ${built.slotBytes}, ${freePercent(built)} % of the slot free`,
@@ -98,11 +102,11 @@ async function packageVersion(): Promise<string> {
 }
 
 /** A build of minutes that fails at its end for want of a tool is avoided. */
-async function checkFirst(target: BuildTarget): Promise<void> {
-	const checks = [...(await checkToolchain(process.env, target.chip)), ...(await checkProject(target))];
+async function checkFirst(target: BuildTarget, shell: Shell): Promise<void> {
+	const checks = [...(await checkToolchain(shell.environment, target.chip)), ...(await checkProject(target))];
 	const bad = checks.filter(({ isOk }) => !isOk);
 	if (bad.length === 0) return;
-	for (const line of checkLines(bad)) process.stderr.write(`${line}\n`);
+	for (const line of checkLines(bad)) printLine(shell.stderr, line);
 	throw new CliError("the firmware cannot be built yet", {
 		hint: "Do what → says; fota doctor shows all checks.",
 	});
@@ -119,6 +123,6 @@ function nextStep(target: BuildTarget, built: BuiltFirmware, options: FirmwareOp
 }
 
 function shown(path: string): string {
-	const short = relative(process.cwd(), path);
+	const short = relative("", path);
 	return short.startsWith("..") ? path : short;
 }

@@ -6,6 +6,7 @@ import { checkFit, type PartsFolder, readPartsFolder } from "../firmware/parts-f
 import { findPartition } from "../image/flash-image.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount } from "./arguments.js";
 import { readIdentityImage } from "./files.js";
 
@@ -20,7 +21,7 @@ interface FlashOptions {
 	readonly verbose?: boolean;
 }
 
-export function flashCommand(): Command {
+export function flashCommand(shell: Shell): Command {
 	return new Command("flash")
 		.summary("write a firmware to a board over USB")
 		.description(
@@ -47,16 +48,16 @@ export function flashCommand(): Command {
 		)
 		.option("--no-restart", "leave the chip as it is at the end")
 		.option("--verbose", "print what the loader says")
-		.action(flash);
+		.action((options: FlashOptions) => flash(options, shell));
 }
 
-async function flash(options: FlashOptions): Promise<void> {
+async function flash(options: FlashOptions, shell: Shell): Promise<void> {
 	const parts = await withIdentity(await readPartsFolder(options.parts), options.identity);
 	const totalBytes = parts.parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
 	// Loaded only where they are needed: they bring native code for the serial port.
 	const { flashBoard } = await import("../serial/flash-board.js");
 	const { WebSerialPort } = await import("../serial/web-serial-port.js");
-	const bar = new ProgressBar({ label: "flash", total: totalBytes });
+	const bar = new ProgressBar({ output: shell.stderr, label: "flash", total: totalBytes });
 	await flashBoard({
 		port: new WebSerialPort(options.port),
 		parts,
@@ -66,17 +67,17 @@ async function flash(options: FlashOptions): Promise<void> {
 		isRestarted: options.restart,
 		onProgress: (doneBytes) => bar.update(doneBytes),
 		onDetail: (line) => {
-			if (options.verbose) process.stderr.write(`${line}\n`);
+			if (options.verbose) printLine(shell.stderr, line);
 		},
 	}).finally(() => bar.end());
-	printLine(`flashed and verified: ${parts.name} ${parts.version} for ${parts.chip}`);
+	printLine(shell.stdout, `flashed and verified: ${parts.name} ${parts.version} for ${parts.chip}`);
 	for (const { name, offsetBytes, bytes } of parts.parts)
-		printFacts({
+		printFacts(shell.stdout, {
 			[name.padEnd(16)]: `0x${offsetBytes.toString(16).padStart(6, "0")}  ${bytes.length} bytes`,
 		});
 	if (options.erase && options.identity === undefined)
-		printLine("the board has no identity now: run this again with --identity");
-	printFacts({ next: `fota monitor --port ${options.port}` });
+		printLine(shell.stdout, "the board has no identity now: run this again with --identity");
+	printFacts(shell.stdout, { next: `fota monitor --port ${options.port}` });
 }
 
 async function withIdentity(folder: PartsFolder, path: string | undefined): Promise<PartsFolder> {

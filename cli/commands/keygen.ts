@@ -2,8 +2,9 @@
 import { Command } from "commander";
 import { createReleaseKey, saveReleaseKey } from "../release/release-key.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 
-export function keygenCommand(): Command {
+export function keygenCommand(shell: Shell): Command {
 	return new Command("keygen")
 		.summary("make a release key")
 		.description(
@@ -14,7 +15,7 @@ export function keygenCommand(): Command {
 		.action(async (options: { out: string }) => {
 			const key = createReleaseKey();
 			const files = await saveReleaseKey(key, options.out);
-			printLine("release key made");
-			printFacts({ "key id": key.keyId, private: files.privatePath, public: files.publicPath });
+			printLine(shell.stdout, "release key made");
+			printFacts(shell.stdout, { "key id": key.keyId, private: files.privatePath, public: files.publicPath });
 		});
 }

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { eventLine } from "../render/device-table.js";
 import { printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount, parseName } from "./arguments.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
 
@@ -12,7 +13,7 @@ interface LogsOptions extends ServerChoice {
 	readonly json?: boolean;
 }
 
-export function logsCommand(): Command {
+export function logsCommand(shell: Shell): Command {
 	const command = new Command("logs")
 		.summary("the server's event log")
 		.description("Prints what the server logged about devices and releases, the newest line last.")
@@ -23,7 +24,7 @@ export function logsCommand(): Command {
 	return withServerOptions(command).action(async (options: LogsOptions) => {
 		const log = options.security ? "security" : "fota";
 		const { deviceId, limit } = options;
-		for (const event of await openServer(options).events({ log, deviceId, limit }))
-			printLine(options.json ? JSON.stringify(event) : eventLine(event));
+		for (const event of await openServer(options, shell).events({ log, deviceId, limit }))
+			printLine(shell.stdout, options.json ? JSON.stringify(event) : eventLine(event));
 	});
 }

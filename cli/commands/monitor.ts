@@ -1,5 +1,7 @@
 // `fota monitor`: the serial log of a board.
 import { Command } from "commander";
+import { printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount } from "./arguments.js";
 
 interface MonitorOptions {
@@ -8,7 +10,7 @@ interface MonitorOptions {
 	readonly restart: boolean;
 }
 
-export function monitorCommand(): Command {
+export function monitorCommand(shell: Shell): Command {
 	return new Command("monitor")
 		.summary("the serial log of a board")
 		.description(
@@ -23,14 +25,17 @@ export function monitorCommand(): Command {
 			const { monitorBoard } = await import("../serial/monitor-board.js");
 			const { WebSerialPort } = await import("../serial/web-serial-port.js");
 			const ending = new AbortController();
-			const end = () => ending.abort();
-			for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, end);
+			// A second Ctrl+C ends the program where the first did not.
+			const stopListening = shell.onSignal(() => {
+				stopListening();
+				ending.abort();
+			});
 			await monitorBoard({
 				createPort: () => new WebSerialPort(options.port),
 				baudRate: options.baud,
 				isRestarted: options.restart,
-				onText: (text) => process.stdout.write(text),
-				onNote: (note) => process.stderr.write(`fota: ${note}\n`),
+				onText: (text) => shell.stdout.write(text),
+				onNote: (note) => printLine(shell.stderr, `fota: ${note}`),
 				signal: ending.signal,
 			});
 		});

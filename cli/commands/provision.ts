@@ -15,6 +15,7 @@ import { CliError } from "../cli-error.js";
 import { encodeDeviceFile } from "../device/device-file.js";
 import { loadPublicKey } from "../release/release-key.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseChip, parseCount, parseName, parsePort } from "./arguments.js";
 import { checkSecretOutput, writeSecret } from "./files.js";
 import { type ProductOptions, productOf, withProductOptions } from "./provision-product.js";
@@ -43,7 +44,7 @@ interface ProvisionOptions extends ServerChoice, SurroundingsOptions, ProductOpt
 	readonly rollbackTo: Identity["settings"]["rollbackTo"];
 }
 
-export function provisionCommand(): Command {
+export function provisionCommand(shell: Shell): Command {
 	const command = new Command("provision")
 		.summary("make a device known, and its identity or flash")
 		.description(
@@ -100,10 +101,12 @@ export function provisionCommand(): Command {
 				.choices(["previous", "factory"])
 				.default(DEFAULT_SETTINGS.rollbackTo),
 		);
-	return withServerOptions(withSurroundingsOptions(command)).action(provision);
+	return withServerOptions(withSurroundingsOptions(command)).action((options: ProvisionOptions) =>
+		provision(options, shell),
+	);
 }
 
-async function provision(options: ProvisionOptions): Promise<void> {
+async function provision(options: ProvisionOptions, shell: Shell): Promise<void> {
 	const product = await productOf(options);
 	const host = options.host ?? product.host;
 	if (host === undefined) throw new CliError("where is the server?", { hint: "Give --host." });
@@ -112,20 +115,20 @@ async function provision(options: ProvisionOptions): Promise<void> {
 	if (options.deviceFile !== undefined) await checkSecretOutput(options.deviceFile, { isForced });
 	const releaseKeys = await Promise.all(options.releaseKey.map(loadPublicKey));
 	// Everything is checked before the server is told anything.
-	const surroundings = await surroundingsFrom(options);
+	const surroundings = await surroundingsFrom(options, shell);
 	const draft = checkedIdentity(options, {
 		releaseKeys,
 		deviceKey: new Uint8Array(KEY_BYTES),
 		server: { host, port: options.port },
 		...surroundings,
 	});
-	const keyHex = await openServer(options).registerDevice(options);
+	const keyHex = await openServer(options, shell).registerDevice(options);
 	const identity = { ...draft, deviceKey: hexDecode(keyHex, KEY_BYTES) ?? new Uint8Array(0) };
 	await writeSecret(options.out, product.make(identity));
 	if (options.deviceFile !== undefined)
 		await writeSecret(options.deviceFile, utf8Encode(encodeDeviceFile(identity)));
-	printLine(`${product.title}: ${options.out}`);
-	printFacts({
+	printLine(shell.stdout, `${product.title}: ${options.out}`);
+	printFacts(shell.stdout, {
 		"device id": options.deviceId,
 		"device type": options.deviceType,
 		server: `${host}:${options.port}`,

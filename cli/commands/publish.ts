@@ -5,6 +5,7 @@ import { loadPublicKey } from "../release/release-key.js";
 import { inspectImage } from "../release/sign-release.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { readImageFile, readReleaseFile } from "./files.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
 
@@ -14,7 +15,7 @@ interface PublishOptions extends ServerChoice {
 	readonly description?: string;
 }
 
-export function publishCommand(): Command {
+export function publishCommand(shell: Shell): Command {
 	const command = new Command("publish")
 		.summary("offer a signed image to the devices")
 		.description(
@@ -32,10 +33,10 @@ export function publishCommand(): Command {
 		const image = await readImageFile(path);
 		inspectImage(image);
 		const release = await readReleaseFile(options.release ?? `${path}.release`);
-		const server = openServer(options);
+		const server = openServer(options, shell);
 		if (options.releaseKey !== undefined)
 			await server.registerReleaseKey(hexEncode(await loadPublicKey(options.releaseKey)));
-		const bar = new ProgressBar({ label: "upload", total: image.length });
+		const bar = new ProgressBar({ output: shell.stderr, label: "upload", total: image.length });
 		const answer = await server
 			.publish({
 				image,
@@ -44,7 +45,11 @@ export function publishCommand(): Command {
 				onProgress: (sentBytes) => bar.update(sentBytes),
 			})
 			.finally(() => bar.end());
-		printLine(`release ${answer.outcome}`);
-		printFacts({ version: answer.version, "device type": answer.deviceType, chip: answer.chip });
+		printLine(shell.stdout, `release ${answer.outcome}`);
+		printFacts(shell.stdout, {
+			version: answer.version,
+			"device type": answer.deviceType,
+			chip: answer.chip,
+		});
 	});
 }

@@ -10,6 +10,7 @@ import { askDevice, type DeviceAddress, pushImage } from "../device/push-client.
 import { inspectImage } from "../release/sign-release.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount } from "./arguments.js";
 import { readImageFile, readReleaseFile } from "./files.js";
 
@@ -26,7 +27,7 @@ interface PushOptions {
 	readonly waitSeconds: number;
 }
 
-export function pushCommand(): Command {
+export function pushCommand(shell: Shell): Command {
 	return new Command("push")
 		.summary("bring a signed image to one device on the local network")
 		.description(
@@ -43,18 +44,18 @@ export function pushCommand(): Command {
 		.option("--release <file>", "what fota sign wrote; default <image>.release")
 		.option("--wait", "until the device has confirmed the new version, or has gone back")
 		.option("--wait-seconds <n>", "give up waiting then", parseCount, WAIT_DEFAULT_SECONDS)
-		.action(push);
+		.action((options: PushOptions) => push(options, shell));
 }
 
-async function push(options: PushOptions): Promise<void> {
+async function push(options: PushOptions, shell: Shell): Promise<void> {
 	const image = await readImageFile(options.image);
 	const release = await readReleaseFile(options.release ?? `${options.image}.release`);
 	const secret = await readDeviceFile(options.device);
 	const statement = readStatement(release);
 	const info = await askDevice(options.host);
-	showDevice(info);
+	showDevice(info, shell);
 	checkBefore({ image, statement, info, deviceId: secret.deviceId });
-	const bar = new ProgressBar({ label: "push", total: image.length });
+	const bar = new ProgressBar({ output: shell.stderr, label: "push", total: image.length });
 	const result = await pushImage(options.host, {
 		image,
 		release,
@@ -63,9 +64,10 @@ async function push(options: PushOptions): Promise<void> {
 		onProgress: (sentBytes) => bar.update(sentBytes),
 	}).finally(() => bar.end());
 	printLine(
+		shell.stdout,
 		`${result.version} is verified and activated; ${info.deviceId} restarts in ${result.restartSeconds} s`,
 	);
-	if (options.wait) await waitForVersion(options, { info, version: statement.version });
+	if (options.wait) await waitForVersion(options, { info, version: statement.version, shell });
 }
 
 function readStatement(release: string): ReleaseStatement {
@@ -78,9 +80,9 @@ function readStatement(release: string): ReleaseStatement {
 	}
 }
 
-function showDevice(info: DeviceInformation): void {
-	printLine(`device ${info.deviceId}`);
-	printFacts({
+function showDevice(info: DeviceInformation, shell: Shell): void {
+	printLine(shell.stdout, `device ${info.deviceId}`);
+	printFacts(shell.stdout, {
 		"device type": info.deviceType,
 		chip: info.chip,
 		version: `${info.version} in ${info.running}${info.isOnTrial ? ", on trial" : ""}`,
@@ -125,9 +127,11 @@ interface Awaited {
 	/** As it was before. */
 	readonly info: DeviceInformation;
 	readonly version: string;
+	readonly shell: Shell;
 }
 
-async function waitForVersion({ host, waitSeconds }: PushOptions, { info, version }: Awaited): Promise<void> {
+async function waitForVersion({ host, waitSeconds }: PushOptions, awaited: Awaited): Promise<void> {
+	const { info, version, shell } = awaited;
 	const end = Date.now() + waitSeconds * 1000;
 	let seen: DeviceInformation | undefined;
 	let hasRestarted = false;
@@ -136,10 +140,11 @@ async function waitForVersion({ host, waitSeconds }: PushOptions, { info, versio
 		seen = await askDevice(host).catch(() => undefined);
 		if (seen === undefined) continue;
 		if (seen.version === version && !seen.isOnTrial) {
-			printLine(`${info.deviceId} runs ${version}, confirmed`);
+			printLine(shell.stdout, `${info.deviceId} runs ${version}, confirmed`);
 			return;
 		}
-		if (seen.version === version && !hasRestarted) printLine(`${info.deviceId} runs ${version}, on trial`);
+		if (seen.version === version && !hasRestarted)
+			printLine(shell.stdout, `${info.deviceId} runs ${version}, on trial`);
 		hasRestarted ||= seen.version === version;
 		if (seen.version !== version && hasGivenUp(seen, version)) throw wentBack(seen, version);
 	}

@@ -9,6 +9,7 @@ import { QEMU_NAME } from "../firmware/build-target.js";
 import { readPartsFolder } from "../firmware/parts-folder.js";
 import { findQemu } from "../qemu/find-qemu.js";
 import { runQemu } from "../qemu/run-qemu.js";
+import type { Shell } from "../shell.js";
 import { parsePort } from "./arguments.js";
 import { readIdentityImage, readImageFile, writeSecret } from "./files.js";
 
@@ -20,7 +21,7 @@ interface QemuOptions {
 	readonly pushPort?: number;
 }
 
-export function qemuCommand(): Command {
+export function qemuCommand(shell: Shell): Command {
 	return new Command("qemu")
 		.summary("run the firmware on an emulated ESP32-C3")
 		.description(
@@ -33,11 +34,11 @@ export function qemuCommand(): Command {
 		.option("--flash <file>", "the flash of this device", "build/qemu/esp32c3.flash")
 		.option("--fresh", "begin anew with --parts and --identity; what the device was is lost")
 		.option("--push-port <port>", "a port of this machine that leads to the device's push port", parsePort)
-		.action(qemu);
+		.action((options: QemuOptions) => qemu(options, shell));
 }
 
-async function qemu(options: QemuOptions): Promise<void> {
-	const program = await findQemu(process.env);
+async function qemu(options: QemuOptions, shell: Shell): Promise<void> {
+	const program = await findQemu(shell.environment);
 	const isThere = await access(options.flash).then(
 		() => true,
 		() => false,
@@ -48,7 +49,7 @@ async function qemu(options: QemuOptions): Promise<void> {
 			hint: "Say --fresh to begin anew, or leave --identity out.",
 		});
 	await checkBootable(options.flash);
-	await runQemu({ program, flashPath: resolve(options.flash), pushPort: options.pushPort });
+	await runQemu({ program, flashPath: resolve(options.flash), pushPort: options.pushPort }, shell);
 }
 
 /** The emulator's ROM would print an error for ever; it starts a bootloader at offset 0. */

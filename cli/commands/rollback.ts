@@ -1,6 +1,7 @@
 // `fota rollback`: orders a device back to the firmware it ran before.
 import { Command } from "commander";
 import { printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseName } from "./arguments.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
 
@@ -9,7 +10,7 @@ interface RollbackOptions extends ServerChoice {
 	readonly reason: string;
 }
 
-export function rollbackCommand(): Command {
+export function rollbackCommand(shell: Shell): Command {
 	const command = new Command("rollback")
 		.summary("order a device back to its former firmware")
 		.description(
@@ -19,7 +20,7 @@ export function rollbackCommand(): Command {
 		.requiredOption("--device-id <id>", "the device", parseName)
 		.option("--reason <text>", "for the logs", "ordered by the operator");
 	return withServerOptions(command).action(async (options: RollbackOptions) => {
-		const orderId = await openServer(options).orderRollback(options.deviceId, options.reason);
-		printLine(`rollback order ${orderId} waits for ${options.deviceId}`);
+		const orderId = await openServer(options, shell).orderRollback(options.deviceId, options.reason);
+		printLine(shell.stdout, `rollback order ${orderId} waits for ${options.deviceId}`);
 	});
 }

@@ -1,36 +1,49 @@
-// The options of every command that talks to the server.
-import { type Command, Option } from "commander";
+// The options of every command that talks to the server, each of which the environment may give instead.
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.js";
 import { HELP_GROUPS } from "../render/help.js";
 import { ServerClient } from "../server/server-client.js";
+import type { Shell } from "../shell.js";
 import { parseServerUrl } from "./arguments.js";
 
+const DEFAULT_URL = "http://localhost:8080";
+
 export interface ServerChoice {
-	readonly server: URL;
+	readonly server?: URL;
 	readonly token?: string;
 }
 
+// The variables are read here, not by commander's env(): that knows no environment but the process's.
 export function withServerOptions(command: Command): Command {
 	return command
 		.addOption(
-			new Option("--server <url>", "address of the update server")
-				.env("FOTA_SERVER")
+			new Option("--server <url>", `address of the update server (default: ${DEFAULT_URL}, env: FOTA_SERVER)`)
 				.argParser(parseServerUrl)
-				.default(new URL("http://localhost:8080"), "http://localhost:8080")
 				.helpGroup(HELP_GROUPS.server),
 		)
 		.addOption(
-			new Option("--token <token>", "the server's admin token; required here or in the environment")
-				.env("FOTA_TOKEN")
-				.helpGroup(HELP_GROUPS.server),
+			new Option(
+				"--token <token>",
+				"the server's admin token; required here or in the environment (env: FOTA_TOKEN)",
+			).helpGroup(HELP_GROUPS.server),
 		);
 }
 
-export function openServer(choice: ServerChoice): ServerClient {
-	if (!choice.token) {
+export function openServer(choice: ServerChoice, { environment }: Shell): ServerClient {
+	const token = choice.token ?? environment.FOTA_TOKEN;
+	if (!token) {
 		throw new CliError("no admin token", {
 			hint: "Give it with --token or in FOTA_TOKEN; npm start keeps it in data/admin-token.",
 		});
 	}
-	return new ServerClient({ url: choice.server, token: choice.token });
+	return new ServerClient({ url: choice.server ?? urlFrom(environment.FOTA_SERVER), token });
+}
+
+function urlFrom(text = DEFAULT_URL): URL {
+	try {
+		return parseServerUrl(text);
+	} catch (error) {
+		if (!(error instanceof InvalidArgumentError)) throw error;
+		throw new CliError(`FOTA_SERVER is not a server: ${text}`, { hint: error.message });
+	}
 }

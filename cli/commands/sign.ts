@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { loadReleaseKey } from "../release/release-key.js";
 import { inspectImage, signRelease } from "../release/sign-release.js";
 import { printFacts, printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseCount, parseName, parseTime, parseVersion } from "./arguments.js";
 import { readImageFile, writeOutput } from "./files.js";
 
@@ -16,7 +17,7 @@ interface SignOptions {
 	readonly out?: string;
 }
 
-export function signCommand(): Command {
+export function signCommand(shell: Shell): Command {
 	return new Command("sign")
 		.summary("sign an image as a release")
 		.description(
@@ -50,7 +51,13 @@ export function signCommand(): Command {
 			const out = options.out ?? `${path}.release`;
 			await writeOutput(out, `${statement}\n`);
 			const { version, chip, hash } = inspectImage(image);
-			printLine(`release signed: ${out}`);
-			printFacts({ version, chip, "device type": options.deviceType, "key id": key.keyId, "SHA-256": hash });
+			printLine(shell.stdout, `release signed: ${out}`);
+			printFacts(shell.stdout, {
+				version,
+				chip,
+				"device type": options.deviceType,
+				"key id": key.keyId,
+				"SHA-256": hash,
+			});
 		});
 }

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { statusTable } from "../render/device-table.js";
 import { printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { parseName } from "./arguments.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
 
@@ -10,7 +11,7 @@ interface StatusOptions extends ServerChoice {
 	readonly json?: boolean;
 }
 
-export function statusCommand(): Command {
+export function statusCommand(shell: Shell): Command {
 	const command = new Command("status")
 		.summary("what the devices reported last")
 		.description(
@@ -19,10 +20,10 @@ export function statusCommand(): Command {
 		.option("--device-id <id>", "one device; default all", parseName)
 		.option("--json", "for programs");
 	return withServerOptions(command).action(async (options: StatusOptions) => {
-		const server = openServer(options);
+		const server = openServer(options, shell);
 		const { deviceId } = options;
 		const devices = deviceId === undefined ? await server.statuses() : [await server.status(deviceId)];
-		if (options.json) printLine(JSON.stringify(devices, undefined, "\t"));
-		else printLine(devices.length === 0 ? "no device is registered" : statusTable(devices));
+		if (options.json) printLine(shell.stdout, JSON.stringify(devices, undefined, "\t"));
+		else printLine(shell.stdout, devices.length === 0 ? "no device is registered" : statusTable(devices));
 	});
 }

@@ -8,6 +8,7 @@ import {
 	type Surroundings,
 } from "../../src/protocol/surroundings.js";
 import { CliError } from "../cli-error.js";
+import type { Shell } from "../shell.js";
 import { parseCount } from "./arguments.js";
 import { askWifiPassword, WIFI_PASSWORD_VARIABLE } from "./wifi-password.js";
 
@@ -42,14 +43,17 @@ export function withSurroundingsOptions(command: Command): Command {
 }
 
 /** Asks for the password where it must. */
-export async function surroundingsFrom(options: SurroundingsOptions): Promise<Surroundings> {
+export async function surroundingsFrom(options: SurroundingsOptions, shell: Shell): Promise<Surroundings> {
 	const { wifiSsid: ssid, hostname, ledPin: pin, ntp } = options;
 	if (ssid === undefined && (options.wifiPasswordFile !== undefined || options.wifiOpen))
 		throw new CliError("which Wi-Fi?", { hint: "Name it with --wifi-ssid." });
 	const password =
 		ssid === undefined
 			? ""
-			: await askWifiPassword({ ssid, isOpen: options.wifiOpen === true, file: options.wifiPasswordFile });
+			: await askWifiPassword(
+					{ ssid, isOpen: options.wifiOpen === true, file: options.wifiPasswordFile },
+					shell,
+				);
 	return {
 		...(ssid !== undefined && { wifi: { ssid, password } }),
 		...(hostname !== undefined && { hostname }),
@@ -67,7 +71,7 @@ export function parseHost(text: string): string {
 	return text;
 }
 
-function parseHostname(text: string): string {
+export function parseHostname(text: string): string {
 	if (!HOSTNAME_PATTERN.test(text))
 		throw new InvalidArgumentError("Up to 63 letters, digits and hyphens, no hyphen at either end.");
 	return text;

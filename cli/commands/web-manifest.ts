@@ -13,6 +13,7 @@ import {
 } from "../firmware/parts-folder.js";
 import { findPartition } from "../image/flash-image.js";
 import { printLine } from "../render/text.js";
+import type { Shell } from "../shell.js";
 import { readImageFile } from "./files.js";
 
 interface WebManifestOptions {
@@ -23,7 +24,7 @@ interface WebManifestOptions {
 
 type Build = WebManifest["builds"][number];
 
-export function webManifestCommand(): Command {
+export function webManifestCommand(shell: Shell): Command {
 	return new Command("web-manifest")
 		.summary("a list of parts for ESP Web Tools")
 		.description(
@@ -37,10 +38,10 @@ export function webManifestCommand(): Command {
 			"identity of ONE device (fota provision --identity-only). It holds that device's secret key: whoever can " +
 				"read the page can read it",
 		)
-		.action(webManifest);
+		.action((options: WebManifestOptions) => webManifest(options, shell));
 }
 
-async function webManifest(options: WebManifestOptions): Promise<void> {
+async function webManifest(options: WebManifestOptions, shell: Shell): Promise<void> {
 	const manifests = await Promise.all(options.parts.map((folder) => readPartsManifest(folder)));
 	const builds = await Promise.all(options.parts.map((folder) => buildOf(folder, options)));
 	const [first] = manifests;
@@ -50,7 +51,7 @@ async function webManifest(options: WebManifestOptions): Promise<void> {
 	if (new Set(families).size < families.length)
 		throw new CliError("two folders are for the same chip", { hint: "Give one folder a chip." });
 	await writePartsManifest(options.out, { name: first.name, version: first.version, builds });
-	printLine(`manifest for ${families.join(", ")}: ${options.out}`);
+	printLine(shell.stdout, `manifest for ${families.join(", ")}: ${options.out}`);
 }
 
 async function buildOf(folder: string, options: WebManifestOptions): Promise<Build> {

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { CliError } from "../cli-error.js";
+import type { Shell } from "../shell.js";
 
 export const WIFI_PASSWORD_VARIABLE = "FOTA_WIFI_PASSWORD";
 
@@ -16,9 +17,9 @@ export interface WifiPasswordSource {
 }
 
 /** 8 to 63 characters, or empty for an open network. */
-export async function askWifiPassword(source: WifiPasswordSource): Promise<string> {
+export async function askWifiPassword(source: WifiPasswordSource, shell: Shell): Promise<string> {
 	if (source.isOpen) return "";
-	const password = await readPassword(source);
+	const password = await readPassword(source, shell);
 	if (!/^[\x20-\x7e]{8,63}$/.test(password))
 		throw new CliError("the Wi-Fi password is not 8 to 63 printable ASCII characters", {
 			hint: "Say --wifi-open if the network has none.",
@@ -26,15 +27,15 @@ export async function askWifiPassword(source: WifiPasswordSource): Promise<strin
 	return password;
 }
 
-async function readPassword(source: WifiPasswordSource): Promise<string> {
+async function readPassword(source: WifiPasswordSource, shell: Shell): Promise<string> {
 	if (source.file !== undefined) return readFirstLine(source.file);
-	const fromEnvironment = process.env[WIFI_PASSWORD_VARIABLE];
+	const fromEnvironment = shell.environment[WIFI_PASSWORD_VARIABLE];
 	if (fromEnvironment !== undefined) return fromEnvironment;
-	if (!process.stdin.isTTY)
+	if (!shell.stdin.isTTY)
 		throw new CliError("the password of the Wi-Fi is not given", {
 			hint: `Put it into a file (--wifi-password-file) or into ${WIFI_PASSWORD_VARIABLE}.`,
 		});
-	return promptUnseen(`Password of the Wi-Fi ${source.ssid}: `);
+	return promptUnseen(`Password of the Wi-Fi ${source.ssid}: `, shell);
 }
 
 async function readFirstLine(path: string): Promise<string> {
@@ -44,14 +45,15 @@ async function readFirstLine(path: string): Promise<string> {
 	return text.split(/\r?\n/, 1)[0] ?? "";
 }
 
-async function promptUnseen(question: string): Promise<string> {
-	process.stderr.write(question);
+async function promptUnseen(question: string, shell: Shell): Promise<string> {
 	const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-	const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+	const reader = createInterface({ input: shell.stdin, output: nowhere, terminal: true });
 	try {
+		// The terminal no longer echoes: who types the moment he is asked shows nothing.
+		shell.stderr.write(question);
 		return await reader.question("");
 	} finally {
 		reader.close();
-		process.stderr.write("\n");
+		shell.stderr.write("\n");
 	}
 }

@@ -3,13 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { hexDecode, hexEncode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import {
-	IDENTITY_PARTITION,
-	IDENTITY_SECTORS,
-	type Identity,
-	parseIdentity,
-	parseIdentityRecord,
-} from "../../src/protocol/identity.js";
+import { IDENTITY_PARTITION, IDENTITY_SECTORS, type Identity } from "../../src/protocol/identity.js";
+import { findIdentity } from "../../src/protocol/identity-partition.js";
 import { parseJsonObject } from "../../src/protocol/json.js";
 import { IDENTITY_MAX_BYTES, KEY_BYTES, SECTOR_BYTES } from "../../src/protocol/limits.js";
 import { CliError } from "../cli-error.js";
@@ -55,10 +50,10 @@ function identityBytes(bytes: Uint8Array): Uint8Array {
 }
 
 function fromPartition(bytes: Uint8Array): DeviceSecret {
-	const records = Array.from({ length: IDENTITY_SECTORS }, (_, index) =>
-		parseIdentityRecord(bytes.subarray(index * SECTOR_BYTES, (index + 1) * SECTOR_BYTES)),
-	).filter((record) => record !== undefined);
-	const newest = records.sort((a, b) => b.sequence - a.sequence)[0];
-	if (newest === undefined) throw new FotaError("storage-failed", "no identity");
-	return parseIdentity(newest.document);
+	const found = findIdentity({
+		read: (index) => bytes.subarray(index * SECTOR_BYTES, (index + 1) * SECTOR_BYTES),
+		onUnusable: () => {},
+	});
+	if (found === undefined) throw new FotaError("storage-failed", "no identity");
+	return found.identity;
 }

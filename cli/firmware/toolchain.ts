@@ -45,7 +45,7 @@ export async function checkToolchain(environment: Environment, chip: Chip): Prom
 	return Promise.all([
 		checkSdk(environment.MODDABLE),
 		checkSdkTools(env),
-		checkIdf(environment.IDF_PATH, environment.MODDABLE),
+		checkIdf(environment),
 		checkCompiler(environment, chip),
 		checkTypescript(env),
 	]);
@@ -79,11 +79,12 @@ async function checkSdkTools(env: Record<string, string>): Promise<Check> {
 }
 
 /** The version as the SDK's make file asks for it, and as its versionCheck.py judges it: major and minor must agree. */
-async function checkIdf(idfPath: string | undefined, moddable: string | undefined): Promise<Check> {
+async function checkIdf(environment: Environment): Promise<Check> {
 	const title = "ESP-IDF";
+	const { IDF_PATH: idfPath, MODDABLE: moddable } = environment;
 	if (!idfPath) return failed(title, "IDF_PATH is not set", "Install ESP-IDF v6.0 (docs/device.md §1).");
 	const expected = await expectedIdf(moddable);
-	const found = await toolOutput("git", ["-C", idfPath, "describe", "--always", "--abbrev=0"], process.env);
+	const found = await toolOutput("git", ["-C", idfPath, "describe", "--always", "--abbrev=0"], environment);
 	if (found === undefined)
 		return failed(title, `${idfPath} is no git checkout`, "The SDK asks git for its version: clone it.");
 	const series = (text: string) => /^v?([0-9]+)\.([0-9]+)/.exec(text)?.slice(1).join(".");
@@ -125,7 +126,7 @@ async function checkTypescript(env: Record<string, string>): Promise<Check> {
 export async function toolOutput(
 	program: string,
 	args: readonly string[],
-	env: NodeJS.ProcessEnv,
+	env: Environment,
 ): Promise<string | undefined> {
 	const result = await run(program, args, { env, timeout: TOOL_TIMEOUT_MS }).catch(() => undefined);
 	return result?.stdout.trim();

@@ -17,7 +17,7 @@ export async function findQemu(environment: Environment): Promise<string> {
 	const onPath = await findProgram(PROGRAM, environment.PATH);
 	const candidates = [...(onPath === undefined ? [] : [onPath]), ...(await installedByIdf(environment))];
 	for (const candidate of candidates) {
-		const machines = await toolOutput(candidate, ["-machine", "help"], { ...environment });
+		const machines = await toolOutput(candidate, ["-machine", "help"], environment);
 		if (new RegExp(`^${MACHINE}\\b`, "m").test(machines ?? "")) return candidate;
 	}
 	const found = onPath === undefined ? `no ${PROGRAM}` : `${onPath} knows no ${MACHINE}`;

@@ -1,7 +1,7 @@
 // Runs an ESP32-C3 in Espressif's QEMU over a flash file that it changes in place. Called by `fota qemu`. It must not know
 // what is in the flash.
-import { spawn } from "node:child_process";
 import { CliError } from "../cli-error.js";
+import type { Shell } from "../shell.js";
 
 export interface QemuRun {
 	readonly program: string;
@@ -34,13 +34,12 @@ export function qemuArguments(run: QemuRun): readonly string[] {
 }
 
 /** Until the emulator ends (Ctrl+A, then X), with this terminal as its serial port. Throws CliError when it fails. */
-export async function runQemu(run: QemuRun): Promise<void> {
-	const child = spawn(run.program, qemuArguments(run), { stdio: "inherit" });
+export async function runQemu(run: QemuRun, shell: Shell): Promise<void> {
+	const child = shell.startHere(run.program, qemuArguments(run));
 	// Ctrl+C reaches the emulator too, which then ends; this program waits for it.
-	const wait = () => {};
-	const end = () => child.kill("SIGTERM");
-	process.on("SIGINT", wait);
-	process.once("SIGTERM", end);
+	const stopListening = shell.onSignal((signal) => {
+		if (signal === "SIGTERM") child.kill(signal);
+	});
 	try {
 		const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
 			child.once("error", reject);
@@ -49,7 +48,6 @@ export async function runQemu(run: QemuRun): Promise<void> {
 		const isEnded = code === 0 || signal === "SIGINT" || signal === "SIGTERM";
 		if (!isEnded) throw new CliError(`QEMU ended with ${code ?? signal}`);
 	} finally {
-		process.off("SIGINT", wait);
-		process.off("SIGTERM", end);
+		stopListening();
 	}
 }

@@ -1,16 +1,20 @@
 // What the commands print: results, tables, errors with their next step. Results go to standard output, everything else
 // to standard error. It must not know where the data came from.
 import type { CliError } from "../cli-error.js";
+import type { Output } from "../shell.js";
 
-export function printLine(text: string): void {
-	process.stdout.write(`${text}\n`);
+export function printLine(output: Output, text: string): void {
+	output.write(`${text}\n`);
 }
 
 /** Pairs in two columns. */
-export function printFacts(facts: Readonly<Record<string, string | number | undefined>>): void {
+export function printFacts(
+	output: Output,
+	facts: Readonly<Record<string, string | number | undefined>>,
+): void {
 	const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
 	const width = Math.max(...shown.map(([name]) => name.length));
-	for (const [name, value] of shown) printLine(`  ${name.padEnd(width)}  ${value}`);
+	for (const [name, value] of shown) printLine(output, `  ${name.padEnd(width)}  ${value}`);
 }
 
 /** Rows under headings, columns as wide as their widest cell. */
@@ -29,7 +33,7 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
 	].join("\n");
 }
 
-export function printError(error: CliError): void {
-	process.stderr.write(`fota: ${error.message}\n`);
-	if (error.hint) process.stderr.write(`      ${error.hint}\n`);
+export function printError(output: Output, error: CliError): void {
+	printLine(output, `fota: ${error.message}`);
+	if (error.hint) printLine(output, `      ${error.hint}`);
 }

@@ -1,76 +1,35 @@
 // Writes images to the flash of a board over its serial port, with esptool-js: loader, chip and room are checked before the
 // first erase, every image is read back as its MD5. Called by `fota flash`. It must not know where the images come from.
 import { createHash } from "node:crypto";
-import { ESPLoader, Transport } from "esptool-js";
+import type { ESPLoader } from "esptool-js";
 import type { Chip } from "../../src/protocol/release-statement.js";
 import { CliError } from "../cli-error.js";
 import { CHIP_FAMILY, flashBytesNeeded, type PartsFolder } from "../firmware/parts-folder.js";
-import { flashError } from "./serial-errors.js";
-import { restartChip, type WebSerialPort } from "./web-serial-port.js";
+import { type BoardLink, connectLoader, onBoard, startFlasher } from "./board-loader.js";
+import { restartChip } from "./web-serial-port.js";
 
-export const ROM_BAUD = 115_200;
-const CONNECT_ATTEMPTS = 7;
-
-export interface FlashJob {
-	readonly port: WebSerialPort;
+export interface FlashJob extends BoardLink {
 	readonly parts: PartsFolder;
-	/** Speed of the transfer; the ROM is greeted at 115200. */
-	readonly baudRate: number;
 	/** Everything, identity and state included, before the parts are written. */
 	readonly isEraseAll: boolean;
-	/** How the chip gets into download mode: by the port's lines, or it is there already (button BOOT). */
-	readonly before: "default" | "usb" | "no-reset";
 	/** Whether the chip is restarted into its firmware at the end. */
 	readonly isRestarted: boolean;
 	/** Bytes of flash written so far, of all parts. */
 	readonly onProgress: (doneBytes: number, totalBytes: number) => void;
-	/** What esptool-js says on its way. */
-	readonly onDetail: (line: string) => void;
 }
-
-const MODES = { default: "default_reset", usb: "usb_reset", "no-reset": "no_reset" } as const;
 
 /** Throws CliError; the port is closed in any case. */
 export async function flashBoard(job: FlashJob): Promise<void> {
-	try {
-		// A lost port ends it at once; esptool-js alone would wait for an answer until its time runs out.
-		await Promise.race([flash(job), job.port.lost]);
-	} catch (error) {
-		throw flashError(job.port.path, error);
-	} finally {
-		await job.port.close();
-	}
+	await onBoard(job.port, () => flash(job));
 }
 
 async function flash(job: FlashJob): Promise<void> {
-	const loader = createLoader(job);
-	await loader.connect(MODES[job.before], CONNECT_ATTEMPTS, true);
+	const loader = await connectLoader(job);
 	checkChip(loader, job.parts.chip);
-	await loader.runStub();
-	if (!loader.IS_STUB)
-		throw new CliError("the chip does not take the flashing program", {
-			hint: "It is in secure download mode; use Espressif's own tools for it.",
-		});
-	if (job.baudRate !== ROM_BAUD) await loader.changeBaud();
+	await startFlasher(loader, job);
 	await checkRoom(loader, job.parts);
 	await writeParts(loader, job);
 	if (job.isRestarted) await restartChip(job.port);
-}
-
-function createLoader(job: FlashJob): ESPLoader {
-	const transport = new QuietTransport(job.port as unknown as ConstructorParameters<typeof Transport>[0]);
-	const say = (text: string) => job.onDetail(text.trimEnd());
-	return new ESPLoader({
-		transport,
-		baudrate: job.baudRate,
-		romBaudrate: ROM_BAUD,
-		terminal: { clean: () => {}, write: say, writeLine: say },
-	});
-}
-
-/** The original prints its traces to the console, wanted or not. */
-class QuietTransport extends Transport {
-	override trace(): void {}
 }
 
 function checkChip(loader: ESPLoader, wanted: Chip): void {

@@ -30,8 +30,12 @@ export class PortLostError extends CliError {
 	}
 }
 
-/** For what esptool-js throws while a board is flashed. */
-export function flashError(path: string, cause: unknown): CliError {
+/** For what esptool-js throws while it is at a board. `aftermath`: a sentence on what that leaves. */
+export function flashError(
+	path: string,
+	cause: unknown,
+	aftermath = "The board may not start now.",
+): CliError {
 	if (cause instanceof CliError) return cause;
 	const message = cause instanceof Error ? cause.message : String(cause);
 	if (/failed to connect/i.test(message))
@@ -47,7 +51,7 @@ export function flashError(path: string, cause: unknown): CliError {
 			cause,
 		});
 	return new CliError(`the chip on ${path} did not go on: ${message.split("\n")[0]}`, {
-		hint: "The board may not start now. Try again, with another cable or --baud 115200.",
+		hint: `${aftermath} Try again, with another cable or --baud 115200.`,
 		cause,
 	});
 }

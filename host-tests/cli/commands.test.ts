@@ -1,44 +1,27 @@
-// The command line as a person uses it: real processes against a real server, from key to a device that updates itself.
-import { execFile, spawn, spawnSync } from "node:child_process";
+// The command line as a person uses it, against a real server, from key to a device that updates itself.
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSlotVersion } from "../../cli/image/boot-records.js";
-import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import { runSimulator } from "../../cli/simulator/simulator-process.js";
 import { type App, createApp } from "../../server/app.js";
 import { parseIdentity, parseIdentityRecord } from "../../src/protocol/identity.js";
+import { type FotaOutcome, runFota } from "../support/run-fota.js";
 
-const run = promisify(execFile);
-const TSX = join(PROJECT_ROOT, "node_modules", ".bin", "tsx");
 const OPTIONS = { timeout: 240_000 };
 
 let folder: string;
 let app: App;
 let url: string;
 
-interface Outcome {
-	readonly code: number;
-	readonly out: string;
-	readonly error: string;
-}
-
-async function fota(...args: readonly string[]): Promise<Outcome> {
+async function fota(...args: readonly string[]): Promise<FotaOutcome> {
 	return fotaWith({ FOTA_SERVER: url, FOTA_TOKEN: app.adminToken }, args);
 }
 
-async function fotaWith(environment: Record<string, string>, args: readonly string[]): Promise<Outcome> {
-	const env = { ...process.env, ...environment };
-	try {
-		const main = join(PROJECT_ROOT, "cli", "main.ts");
-		const { stdout, stderr } = await run(TSX, [main, ...args], { cwd: folder, env, timeout: 120_000 });
-		return { code: 0, out: stdout, error: stderr };
-	} catch (cause) {
-		const { code, stdout, stderr } = cause as { code: number; stdout: string; stderr: string };
-		return { code, out: stdout, error: stderr };
-	}
+async function fotaWith(env: Record<string, string>, args: readonly string[]): Promise<FotaOutcome> {
+	return runFota(args, { cwd: folder, env });
 }
 
 beforeAll(async () => {

@@ -1,27 +1,25 @@
 // `fota provision` and the place a device stands in: where the Wi-Fi password comes from, and where it never shows. The
 // prompt is asked through a real terminal.
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import { type App, createApp } from "../../server/app.js";
 import { type Identity, parseIdentity, parseIdentityRecord } from "../../src/protocol/identity.js";
+import { runFota } from "../support/run-fota.js";
+import { typescriptCommand } from "../support/typescript-process.js";
 
-const run = promisify(execFile);
-const TSX = join(PROJECT_ROOT, "node_modules", ".bin", "tsx");
 const PASSWORD = "correct horse battery";
 
 let folder: string;
 let app: App;
-let environment: NodeJS.ProcessEnv;
+let environment: Record<string, string>;
 
 beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), "xs-fota-place-"));
 	app = await createApp({ logLevel: "silent" });
-	environment = { ...process.env, FOTA_SERVER: await app.listen(), FOTA_TOKEN: app.adminToken };
+	environment = { FOTA_SERVER: await app.listen(), FOTA_TOKEN: app.adminToken };
 	await fota(["keygen", "--out", "keys"]);
 });
 
@@ -30,21 +28,9 @@ afterAll(async () => {
 	await rm(folder, { recursive: true, force: true });
 });
 
-async function fota(args: readonly string[], more: NodeJS.ProcessEnv = {}) {
-	const env = { ...environment, ...more };
-	try {
-		const call = run(TSX, [join(PROJECT_ROOT, "cli", "main.ts"), ...args], {
-			cwd: folder,
-			env,
-			timeout: 60_000,
-		});
-		call.child.stdin?.end();
-		const { stdout, stderr } = await call;
-		return { code: 0, said: stdout + stderr };
-	} catch (cause) {
-		const { code, stdout, stderr } = cause as { code: number; stdout: string; stderr: string };
-		return { code, said: stdout + stderr };
-	}
+async function fota(args: readonly string[], more: Record<string, string> = {}) {
+	const { code, out, error } = await runFota(args, { cwd: folder, env: { ...environment, ...more } });
+	return { code, said: out + error };
 }
 
 const provision = (id: string, ...args: readonly string[]) => [
@@ -94,17 +80,17 @@ describe("fota provision", { timeout: 120_000 }, () => {
 	});
 
 	test("asks for it at a terminal, without showing it", async () => {
-		const command = [TSX, join(PROJECT_ROOT, "cli", "main.ts"), ...provision("three", "--wifi-ssid", "x")];
+		const command = [...typescriptCommand("cli/main.ts"), ...provision("three", "--wifi-ssid", "x")];
 		const child = spawn("script", ["-qec", command.map((part) => `'${part}'`).join(" "), "/dev/null"], {
 			cwd: folder,
-			env: environment,
+			env: { ...process.env, ...environment },
 		});
 		let shown = "";
 		child.stdout.on("data", (bytes: Buffer) => {
 			const before = shown;
 			shown += bytes.toString();
 			if (!before.includes("Password of") && shown.includes("Password of"))
-				setTimeout(() => child.stdin.write(`${PASSWORD}\r`), 500);
+				child.stdin.write(`${PASSWORD}\r`);
 		});
 		const code = await new Promise((resolve) => child.on("exit", resolve));
 		expect(shown).toContain("Password of the Wi-Fi x: ");

@@ -1,34 +1,11 @@
-// `fota push` as a person uses it: real processes, a device in the simulator, and what is said when it goes wrong.
-import { execFile } from "node:child_process";
+// `fota push` as a person uses it: a device in the simulator, and what is said when it goes wrong.
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { encodeDeviceFile, readDeviceFile } from "../../cli/device/device-file.js";
 import { buildIdentityPartition } from "../../cli/image/flash-image.js";
-import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import { type Release, Rig, type TestDevice } from "../support/rig.js";
-
-const run = promisify(execFile);
-const TSX = join(PROJECT_ROOT, "node_modules", ".bin", "tsx");
-
-interface Outcome {
-	readonly code: number;
-	readonly out: string;
-	readonly error: string;
-}
-
-async function fota(args: readonly string[]): Promise<Outcome> {
-	try {
-		const { stdout, stderr } = await run(TSX, [join(PROJECT_ROOT, "cli", "main.ts"), ...args], {
-			timeout: 120_000,
-		});
-		return { code: 0, out: stdout, error: stderr };
-	} catch (cause) {
-		const { code, stdout, stderr } = cause as { code: number; stdout: string; stderr: string };
-		return { code, out: stdout, error: stderr };
-	}
-}
+import { runFota } from "../support/run-fota.js";
 
 async function started(): Promise<{ rig: Rig; device: TestDevice; host: string; file: string }> {
 	const rig = await Rig.open();
@@ -52,13 +29,22 @@ describe("fota push", { timeout: 240_000 }, () => {
 		const { rig, device, host } = await started();
 		const image = await written(rig, await rig.makeRelease("1.1.0"));
 		// The flash of a simulated board is a file of its device, too.
-		const pushed = await fota(["push", "--host", host, "--image", image, "--device", device.flash, "--wait"]);
+		const pushed = await runFota([
+			"push",
+			"--host",
+			host,
+			"--image",
+			image,
+			"--device",
+			device.flash,
+			"--wait",
+		]);
 		expect(pushed).toMatchObject({ code: 0 });
 		expect(pushed.out).toMatch(/device device-1\n[\s\S]*version +1\.0\.0 in ota_0\n/);
 		expect(pushed.out).toContain("1.1.0 is verified and activated; device-1 restarts in 3 s");
 		expect(pushed.out).toContain("device-1 runs 1.1.0, confirmed");
 		expect(pushed.error).toContain("100 %");
-		const again = await fota(["push", "--host", host, "--image", image, "--device", device.flash]);
+		const again = await runFota(["push", "--host", host, "--image", image, "--device", device.flash]);
 		expect(again.code).toBe(2);
 		expect(again.error).toMatch(/version-not-newer[\s\S]*Raise the version/);
 	});
@@ -66,7 +52,7 @@ describe("fota push", { timeout: 240_000 }, () => {
 	test("says that a firmware failed its trial, and ends with 2", async () => {
 		const { rig, host, file } = await started();
 		const image = await written(rig, await rig.makeRelease("1.1.0", { entry: "crashes-at-boot" }));
-		const pushed = await fota([
+		const pushed = await runFota([
 			"push",
 			"--host",
 			host,
@@ -100,15 +86,15 @@ describe("fota push", { timeout: 240_000 }, () => {
 			[good, good, 1, /holds no device's key/],
 			["none.bin", file, 1, /none\.bin cannot be read/],
 		] as const) {
-			const outcome = await fota(["push", "--host", host, "--image", image, "--device", device]);
+			const outcome = await runFota(["push", "--host", host, "--image", image, "--device", device]);
 			expect(outcome.error).toMatch(wanted);
 			expect(outcome.code).toBe(code);
 			expect(outcome.out + outcome.error).not.toContain("0909");
 		}
-		const away = await fota(["push", "--host", "127.0.0.1:9", "--image", good, "--device", file]);
+		const away = await runFota(["push", "--host", "127.0.0.1:9", "--image", good, "--device", file]);
 		expect(away.code).toBe(3);
 		expect(away.error).toContain("no answer from the device at 127.0.0.1:9");
-		const nowhere = await fota(["push", "--host", "a b", "--image", good, "--device", file]);
+		const nowhere = await runFota(["push", "--host", "a b", "--image", good, "--device", file]);
 		expect(nowhere.code).toBe(1);
 	});
 
@@ -123,8 +109,8 @@ describe("fota push", { timeout: 240_000 }, () => {
 		});
 		const file = join(rig.folder, "lamp.json");
 		const keys = join(rig.folder, "keys");
-		await fota(["keygen", "--out", keys]);
-		const made = await fota([
+		await runFota(["keygen", "--out", keys]);
+		const made = await runFota([
 			...[
 				"provision",
 				"--device-id",

@@ -2,7 +2,7 @@
 // server. The link is slow in the simulator's own time, so a stream takes longer than an answer on every machine.
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { cloudContract } from "../contracts/cloud.js";
-import { CONTRACT_DEVICE } from "../contracts/cloud-calls.js";
+import { CONTRACT_DEVICE, CONTRACT_IMAGE_BYTES } from "../contracts/cloud-calls.js";
 import { CloudWorld, DEVICE_ID, DEVICE_KEY, RELEASE } from "./cloud-world.js";
 import { describeOnXs } from "./on-xs.js";
 
@@ -75,6 +75,8 @@ const OPEN = `
 	function open() {
 		const release = ${JSON.stringify(RELEASE)};
 		const { version, hash, statement, macsHex, imageHex } = release;
+		const image = new Uint8Array(${CONTRACT_IMAGE_BYTES});
+		imageHex.split(" ").forEach((piece, index) => image.set(bytes(piece), 32 * index));
 		return {
 			cloud: openCloud(),
 			sleep: (durationMs) => new Promise((resolve) => { Timer.set(() => resolve(), durationMs); }),
@@ -85,7 +87,7 @@ const OPEN = `
 				goAway: (afterBytes) => tell("/go-away?after=" + afterBytes),
 				comeBack: () => tell("/come-back"),
 			},
-			release: { version, hash, statement, image: bytes(imageHex), mac: (number) => bytes(macsHex[number]) },
+			release: { version, hash, statement, image, mac: (number) => bytes(macsHex[number]) },
 		};
 	}`;
 

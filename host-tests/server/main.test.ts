@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { typescriptCommand } from "../support/typescript-process.js";
 
 let folder: string;
 let output: string;
@@ -23,9 +24,8 @@ afterEach(async () => {
 });
 
 function start(environment: Record<string, string> = {}): ChildProcess {
-	const root = join(import.meta.dirname, "../..");
-	const process_ = spawn(process.execPath, ["--import", "tsx", "server/main.ts"], {
-		cwd: root,
+	const [node, ...args] = typescriptCommand("server/main.ts");
+	const process_ = spawn(node, args, {
 		env: { PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", FOTA_DATA: folder, ...environment },
 	});
 	for (const stream of [process_.stdout, process_.stderr]) {

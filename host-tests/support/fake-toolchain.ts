@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+import { typescriptCommand } from "./typescript-process.js";
 
 export interface FakeToolchain {
 	readonly MODDABLE: string;
@@ -25,10 +25,8 @@ export async function makeToolchain(
 	await writeFile(join(moddable, "tools", "VERSION"), `${versions.sdk ?? "8.2.3"}\n`);
 	const manifest = { build: { EXPECTED_ESP_IDF: "v6.0" } };
 	await writeFile(join(moddable, "build", "devices", "esp32", "manifest.json"), JSON.stringify(manifest));
-	await writeProgram(
-		join(bin, "mcconfig"),
-		`exec "${join(PROJECT_ROOT, "node_modules/.bin/tsx")}" "${join(import.meta.dirname, "fake-mcconfig.ts")}" "$@"`,
-	);
+	const fake = typescriptCommand("host-tests/support/fake-mcconfig.ts");
+	await writeProgram(join(bin, "mcconfig"), `exec ${fake.map((part) => `"${part}"`).join(" ")} "$@"`);
 	const git = (...args: readonly string[]) =>
 		execFileSync("git", ["-C", idf, "-c", "user.name=test", "-c", "user.email=test@example.org", ...args]);
 	git("init", "--quiet");

@@ -20,6 +20,7 @@ const COMMAND = {
 	md5: 0x13,
 	securityInfo: 0x14,
 	eraseFlash: 0xd0,
+	readFlash: 0xd2,
 } as const;
 /** Status of an answer: 0 is good. */
 const REFUSED = 1;
@@ -70,8 +71,11 @@ export interface RomLoaderOptions {
 export interface RomLoaderFault {
 	/** Counted from 0 over all packets of image data. */
 	readonly atPacket: number;
-	/** losesByte: on the way to the chip; answersLate: after 1.5 s; takesWrong: bits in flash; leaves: the cable is out. */
-	readonly kind: "losesByte" | "answersLate" | "takesWrong" | "leaves";
+	/**
+	 * losesByte: on the way to the chip; answersLate: after 1.5 s; takesWrong: bits in flash; leaves: the cable is out;
+	 * readsWrong: a bit of a packet that is read, where packets are counted from the first one read.
+	 */
+	readonly kind: "losesByte" | "answersLate" | "takesWrong" | "leaves" | "readsWrong";
 	readonly leave?: () => void;
 }
 
@@ -80,6 +84,14 @@ interface Transfer {
 	readonly sizeBytes: number;
 	readonly packetCount: number;
 	readonly packets: Uint8Array[];
+}
+
+/** A read under way: so many bytes may be sent ahead of what the other end has said it has. */
+interface Reading {
+	readonly bytes: Uint8Array;
+	readonly packetBytes: number;
+	readonly aheadBytes: number;
+	sentBytes: number;
 }
 
 export class RomLoader {
@@ -106,6 +118,8 @@ export class RomLoader {
 	#memory: { left: number } = { left: 0 };
 	#transfer: Transfer | undefined;
 	#packetIndex = 0;
+	#reading: Reading | undefined;
+	#readPacketIndex = 0;
 
 	constructor(options: RomLoaderOptions) {
 		this.#options = options;
@@ -133,6 +147,7 @@ export class RomLoader {
 		this.#mode = mode;
 		this.baudRate = 115_200;
 		this.#transfer = undefined;
+		this.#reading = undefined;
 		if (mode === "firmware") this.bootCount++;
 		const text = mode === "rom" ? "waiting for download" : "xs-fota starts";
 		this.#options.send(new TextEncoder().encode(`rst:0x1 (POWERON)\r\n${text}\r\n`));
@@ -161,6 +176,11 @@ export class RomLoader {
 
 	#take(packet: Uint8Array): void {
 		const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+		if (this.#reading) {
+			// All it listens for now: how much has arrived.
+			if (packet.length === 4) this.#sendRead(this.#reading, view.getUint32(0, true));
+			return;
+		}
 		if (packet.length < 8 || packet[0] !== 0 || view.getUint16(2, true) !== packet.length - 8) return;
 		const command = packet[1] ?? 0;
 		const data = packet.subarray(8);
@@ -238,8 +258,39 @@ export class RomLoader {
 		else if (command === COMMAND.md5) {
 			const read = this.flash.subarray(word(0), word(0) + word(1));
 			this.#answer(command, { data: createHash("md5").update(read).digest() });
-		} else return false;
+		} else if (command === COMMAND.readFlash) this.#beginRead(word(0), word(1), word(2), word(3));
+		else return false;
 		return true;
+	}
+
+	/** Only the flashing program knows it; the ROM alone answers that it does not. */
+	#beginRead(offset: number, sizeBytes: number, packetBytes: number, packetsAhead: number): void {
+		const isInside = offset + sizeBytes <= this.flash.length && sizeBytes > 0 && packetBytes > 0;
+		this.#answer(COMMAND.readFlash, { status: isInside ? 0 : REFUSED });
+		if (!isInside) return;
+		const bytes = this.flash.slice(offset, offset + sizeBytes);
+		this.#reading = { bytes, packetBytes, aheadBytes: packetBytes * packetsAhead, sentBytes: 0 };
+		this.#sendRead(this.#reading, 0);
+	}
+
+	/** Behind the data, once all of it has arrived, comes its MD5. */
+	#sendRead(reading: Reading, arrivedBytes: number): void {
+		const { bytes, packetBytes, aheadBytes } = reading;
+		if (arrivedBytes === bytes.length) {
+			this.#reading = undefined;
+			this.#options.send(slipFrame(createHash("md5").update(bytes).digest()));
+		}
+		while (reading.sentBytes < bytes.length && reading.sentBytes < arrivedBytes + aheadBytes) {
+			const packet = bytes.slice(reading.sentBytes, reading.sentBytes + packetBytes);
+			reading.sentBytes += packet.length;
+			const { fault } = this.#options;
+			if (fault?.kind === "readsWrong" && !this.hasFaulted && this.#readPacketIndex === fault.atPacket) {
+				packet[100] = (packet[100] ?? 0) ^ 1;
+				this.hasFaulted = true;
+			}
+			this.#readPacketIndex++;
+			this.#options.send(slipFrame(packet));
+		}
 	}
 
 	#erase(offset: number, sizeBytes: number): boolean {

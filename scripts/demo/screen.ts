@@ -20,12 +20,12 @@ export class Screen {
 	step(text: string): void {
 		this.#endBar();
 		this.#step = `${++this.#stepCount}. ${text}`;
-		printLine(`\n${this.#bold(this.#step)}`);
+		printLine(process.stdout, `\n${this.#bold(this.#step)}`);
 	}
 
 	note(text: string): void {
 		this.#bar?.clear();
-		printLine(`   ${text}`);
+		printLine(process.stdout, `   ${text}`);
 	}
 
 	/** A line of the device's serial port. */
@@ -38,28 +38,28 @@ export class Screen {
 				/^([IWE]) \((\d+)\) fota: /,
 				(_, level, ms) => `${levelMark(level)}${seconds(ms)} `,
 			);
-			printLine((DEVICE_MARK + text).slice(0, this.#width));
+			printLine(process.stdout, (DEVICE_MARK + text).slice(0, this.#width));
 		}
 	}
 
 	summary(headings: readonly string[], rows: readonly (readonly string[])[]): void {
 		this.#endBar();
-		printLine(`\n${formatTable(headings, rows)}\n`);
+		printLine(process.stdout, `\n${formatTable(headings, rows)}\n`);
 	}
 
 	/** In which step the demo broke off, why, and the end of what the device said. */
 	failure(reason: string, lastLines: readonly string[]): void {
 		this.#endBar();
 		if (lastLines.length > 0) {
-			printLine(`\n   The last ${lastLines.length} lines of the device's serial log:`);
-			for (const line of lastLines) printLine(`   │ ${printable(line)}`);
+			printLine(process.stdout, `\n   The last ${lastLines.length} lines of the device's serial log:`);
+			for (const line of lastLines) printLine(process.stdout, `   │ ${printable(line)}`);
 		}
-		printLine(`\n${this.#bold(`FAILED in step ${this.#step}`)}`);
-		printLine(`   ${reason}`);
+		printLine(process.stdout, `\n${this.#bold(`FAILED in step ${this.#step}`)}`);
+		printLine(process.stdout, `   ${reason}`);
 	}
 
 	#progress(percent: number): void {
-		const options = { label: `${DEVICE_MARK}download`, total: 100, format: () => "", stream: process.stdout };
+		const options = { label: `${DEVICE_MARK}download`, total: 100, format: () => "", output: process.stdout };
 		this.#bar ??= new ProgressBar(options);
 		this.#bar.update(percent);
 	}

@@ -1,12 +1,10 @@
-// `fota monitor` as a process, ended as a person ends it.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+// `fota monitor` on a serial port, ended as a person ends it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { PROJECT_ROOT } from "../../../cli/image/project-root.js";
 import { Pty } from "../../support/pty.js";
+import { startFota } from "../../support/run-fota.js";
 
 let folder: string;
 
@@ -18,27 +16,17 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("prints what the board says, and ends with 0 on Ctrl+C", { timeout: 60_000 }, async () => {
 	const pty = await Pty.open(folder, () => {});
-	const tsx = join(PROJECT_ROOT, "node_modules", ".bin", "tsx");
-	const args = [join(PROJECT_ROOT, "cli", "main.ts"), "monitor", "--port", pty.path, "--no-restart"];
-	const monitor = spawn(tsx, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-	const over = once(monitor, "close");
-	let out = "";
-	let error = "";
-	monitor.stdout.on("data", (text: Buffer) => {
-		out += text.toString();
-	});
-	monitor.stderr.on("data", (text: Buffer) => {
-		error += text.toString();
-	});
+	const monitor = startFota(["monitor", "--port", pty.path, "--no-restart"]);
 	// Until the port is open, nobody hears what is said.
 	const says = () => {
 		pty.write(new TextEncoder().encode("\x1b[32mI (5) fota: here\x1b[0m\r\n"));
-		return out.includes("I (5) fota: here\n");
+		return monitor.out().includes("I (5) fota: here\n");
 	};
 	await expect.poll(says, { timeout: 30_000 }).toBe(true);
-	expect(out).not.toContain("\x1b");
-	monitor.kill("SIGINT");
-	expect(await over).toEqual([0, null]);
-	expect(error).toBe("");
+	expect(monitor.out()).not.toContain("\x1b");
+	expect(monitor.signal("SIGINT")).toBe(true);
+	// A second one is the system's again.
+	expect(monitor.signal("SIGINT")).toBe(false);
+	expect(await monitor.over).toMatchObject({ code: 0, error: "" });
 	await pty.close();
 });
