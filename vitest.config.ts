@@ -1,12 +1,25 @@
 import { defineConfig } from "vitest/config";
 
-// Two cores, simulators as child processes: files run two at a time.
+// Two cores, simulators as child processes: files run two at a time. The server's tests run twice: on SQLite with
+// everything else, and on PostgreSQL.
 export default defineConfig({
 	test: {
-		include: ["host-tests/**/*.test.ts"],
 		testTimeout: 60_000,
 		hookTimeout: 300_000,
 		maxWorkers: 2,
 		reporters: ["default"],
+		projects: [
+			{ extends: true, test: { name: "host", include: ["host-tests/**/*.test.ts"] } },
+			{
+				extends: true,
+				test: {
+					name: "postgres",
+					include: ["host-tests/server/**/*.test.ts"],
+					// No database in these.
+					exclude: ["host-tests/server/domain/**", "host-tests/server/{main,settings}.test.ts"],
+					globalSetup: ["host-tests/support/postgres-project.ts"],
+				},
+			},
+		],
 	},
 });

@@ -3,7 +3,7 @@
 # is nothing to do. Called by npm run setup, start, demo and test. Everything it makes is in node_modules/ and build/.
 #
 #   scripts/setup.sh            what the demo needs
-#   scripts/setup.sh --asan     also the simulator with AddressSanitizer, for the tests
+#   scripts/setup.sh --tests    also what the tests need: the simulator with AddressSanitizer, PostgreSQL
 #   scripts/setup.sh --server   npm packages only, for npm start
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,12 +22,12 @@ fail() {
 }
 
 want_simulator=yes
-want_asan=no
+want_tests=no
 for argument in "$@"; do
 	case "$argument" in
 	--server) want_simulator=no ;;
-	--asan) want_asan=yes ;;
-	*) fail "unknown option $argument; there are --asan and --server" ;;
+	--tests) want_tests=yes ;;
+	*) fail "unknown option $argument; there are --tests and --server" ;;
 	esac
 done
 
@@ -62,23 +62,33 @@ has_mbedtls() {
 
 install_mbedtls() {
 	if has_mbedtls; then return; fi
+	apt_install libmbedtls-dev "Mbed TLS (its header psa/crypto.h and library mbedcrypto)"
+	has_mbedtls || fail "libmbedtls-dev is installed, but its header psa/crypto.h is not found"
+}
+
+# The server's tests start a server of their own from it, on a free port; a running one is never touched.
+install_postgres() {
+	if compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then return; fi
+	apt_install postgresql "PostgreSQL (for the tests)"
+}
+
+# apt_install PACKAGE WHAT: WHAT is for people whose system has other packages.
+apt_install() {
 	local as_root=()
 	if [ "$(id -u)" -ne 0 ]; then
 		if ! sudo -n true 2>/dev/null; then
-			fail "Mbed TLS is missing and this user may not install it. Run: sudo apt-get install libmbedtls-dev"
+			fail "$2 is missing and this user may not install it. Run: sudo apt-get install $1"
 		fi
 		as_root=(sudo -n)
 	fi
-	command -v apt-get >/dev/null ||
-		fail "Mbed TLS (its header psa/crypto.h and library mbedcrypto) is missing. Install it with this system's tools."
-	say "installing libmbedtls-dev"
+	command -v apt-get >/dev/null || fail "$2 is missing. Install it with this system's tools."
+	say "installing $1"
 	mkdir -p build
 	if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends libmbedtls-dev; } >build/apt.log 2>&1; then
+		apt-get install -y --no-install-recommends "$1"; } >build/apt.log 2>&1; then
 		tail -n 5 build/apt.log >&2
-		fail "apt-get could not install libmbedtls-dev; its messages are in build/apt.log"
+		fail "apt-get could not install $1; its messages are in build/apt.log"
 	fi
-	has_mbedtls || fail "libmbedtls-dev is installed, but its header psa/crypto.h is not found"
 }
 
 fetch_xs() {
@@ -137,6 +147,9 @@ trap 'kill -- "-$packages" 2>/dev/null || true' EXIT
 install_mbedtls
 fetch_xs
 build_simulator release
-if [ "$want_asan" = yes ]; then build_simulator asan; fi
+if [ "$want_tests" = yes ]; then
+	install_postgres
+	build_simulator asan
+fi
 wait "$packages" || exit 1
 trap - EXIT

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bash scripts/setup.sh --asan
+bash scripts/setup.sh --tests
 export PATH="$PWD/node_modules/.bin:$PATH"
 if [ "$#" -eq 0 ]; then npm run --silent check; fi
 exec vitest run "$@"

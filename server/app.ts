@@ -15,13 +15,13 @@ import { registerAdminRoutes } from "./routes/admin-scope.js";
 import { registerDeviceRoutes } from "./routes/device-scope.js";
 import { registerHealthRoute } from "./routes/health-route.js";
 import type { Server, Services } from "./services.js";
-import { IN_MEMORY, migrateToLatest, openDatabase } from "./stores/database.js";
+import { IN_MEMORY, openDatabase } from "./stores/database.js";
 import { countDerivedDevices } from "./stores/device-store.js";
 import { openImageFolder } from "./stores/image-folder.js";
 import type { ImageStore } from "./stores/image-store.js";
-import { listImageHashes } from "./stores/release-store.js";
+import { migrateToLatest } from "./stores/migrate.js";
+import { removeOrphans } from "./stores/publish-release.js";
 import type { Records } from "./stores/tables.js";
-import { createTurnstile } from "./stores/turnstile.js";
 
 export interface AppOptions {
 	/**
@@ -29,6 +29,8 @@ export interface AppOptions {
 	 * images in a temporary folder that close() removes.
 	 */
 	readonly dataDirectory?: string | undefined;
+	/** `postgres://…`. Default: SQLite, in the data folder or in memory. */
+	readonly databaseUrl?: string | undefined;
 	/** At least 16 printable characters. Default: the one in the data folder, made at the first start. */
 	readonly adminToken?: string | undefined;
 	/** 32 bytes. Default: the one in the data folder, made at the first start. Another one unknows derived devices. */
@@ -73,7 +75,6 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 		const services: Services = {
 			...stores,
 			...secrets,
-			publishing: createTurnstile(),
 			legacyDeviceTypes: new Set(options.legacyDeviceTypes),
 			maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
 			refusals: createRefusalLog({ db: stores.db, log, nowMs }),
@@ -126,7 +127,8 @@ async function openStores(options: AppOptions, log: FastifyBaseLogger): Promise<
 	const { dataDirectory } = options;
 	if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
 	const directory = dataDirectory ?? (await mkdtemp(join(tmpdir(), "fota-server-")));
-	const db = openDatabase(dataDirectory === undefined ? IN_MEMORY : join(directory, "fota.db"));
+	const file = dataDirectory === undefined ? IN_MEMORY : join(directory, "fota.db");
+	const db = openDatabase(options.databaseUrl ?? file);
 	const close = async () => {
 		await db.destroy();
 		if (dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
@@ -134,7 +136,7 @@ async function openStores(options: AppOptions, log: FastifyBaseLogger): Promise<
 	try {
 		await migrateToLatest(db);
 		const images = options.images ?? (await openImageFolder({ directory: join(directory, "images") }));
-		const removedCount = await images.removeOrphans(await listImageHashes(db));
+		const removedCount = await removeOrphans({ db, images, nowMs: options.nowMs ?? Date.now });
 		if (removedCount > 0) log.warn({ removedCount }, "images of unfinished uploads removed");
 		return { db, images, close };
 	} catch (error) {

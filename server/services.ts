@@ -10,12 +10,10 @@ import type { RefusalLog } from "./auth/refusal-log.js";
 import type { TypeBoxProvider } from "./routes/validation.js";
 import type { ImageStore } from "./stores/image-store.js";
 import type { Records } from "./stores/tables.js";
-import type { Turnstile } from "./stores/turnstile.js";
 
 export interface Services {
 	readonly db: Records;
 	readonly images: ImageStore;
-	readonly publishing: Turnstile;
 	readonly masterKey: Uint8Array;
 	readonly adminToken: string;
 	readonly legacyDeviceTypes: ReadonlySet<string>;

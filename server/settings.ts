@@ -5,6 +5,7 @@ import { NAME_PATTERN } from "../src/protocol/json.js";
 import { IMAGE_MAX_BYTES, IMAGE_MIN_BYTES } from "../src/protocol/limits.js";
 import type { AppOptions } from "./app.js";
 import { ADMIN_TOKEN_FILE, parseMasterKey } from "./auth/secrets.js";
+import { isPostgresUrl } from "./stores/database.js";
 
 export interface Settings {
 	readonly app: AppOptions & { readonly dataDirectory: string };
@@ -21,6 +22,7 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 	return {
 		app: {
 			dataDirectory,
+			databaseUrl: parseDatabaseUrl(environment.DATABASE_URL),
 			adminToken: environment.FOTA_ADMIN_TOKEN || undefined,
 			masterKey: environment.FOTA_MASTER_KEY
 				? parseMasterKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
@@ -51,6 +53,14 @@ function parseInteger(
 	if (!(value >= limits.min && value <= limits.max))
 		throw new FotaError("request-malformed", `${name} is not a number from ${limits.min} to ${limits.max}`);
 	return value;
+}
+
+function parseDatabaseUrl(text: string | undefined): string | undefined {
+	if (!text) return undefined;
+	// The value has a password in it.
+	if (!isPostgresUrl(text) || !URL.canParse(text))
+		throw new FotaError("request-malformed", "DATABASE_URL is not postgres://user:password@host:port/name");
+	return text;
 }
 
 function parseLogLevel(text: string) {

@@ -54,7 +54,7 @@ export async function buildFirmware(options: FirmwareOptions): Promise<Firmware>
 export function simulatorPath(variant: "release" | "asan" = "release"): string {
 	const path = join(BUILD_ROOT, "simulator", variant, "xs-fota-sim");
 	if (existsSync(path)) return path;
-	const option = variant === "asan" ? " --asan" : "";
+	const option = variant === "asan" ? " --tests" : "";
 	throw new Error(`the simulator is not built: run bash scripts/setup.sh${option}`);
 }
 

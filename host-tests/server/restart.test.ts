@@ -1,11 +1,18 @@
 // What a restart keeps, what it cleans up, and the secrets of the server.
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AppOptions, createApp } from "../../server/app.js";
+import type { AppOptions } from "../../server/app.js";
 import { makeReleaseKey, sha256 } from "./release-kit.js";
-import { ServerRig } from "./server-rig.js";
+import { createRigApp, ServerRig, START_MS } from "./server-rig.js";
+
+const HOUR_BEFORE_S = START_MS / 1000 - 3601;
+
+async function imageNames(directory: string): Promise<string[]> {
+	const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+	return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
 
 let dataDirectory: string;
 beforeEach(async () => {
@@ -57,10 +64,13 @@ describe("a restart on the same data folder", () => {
 		await writeFile(join(images, "ab", `${orphan}.bin`), "orphan");
 		await writeFile(join(images, "incoming", "half"), "half an image");
 		await writeFile(join(images, "ab", "notes.txt"), "an operator's own file");
+		// Younger than an hour, it may be an upload that another server is about to end.
 		await (await start()).close();
-		const entries = await readdir(images, { recursive: true, withFileTypes: true });
-		const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-		expect(names.sort()).toEqual([`${sha256(image)}.bin`, "notes.txt"].sort());
+		expect(await imageNames(images)).toHaveLength(4);
+		for (const path of [join("ab", `${orphan}.bin`), join("ab", "notes.txt"), join("incoming", "half")])
+			await utimes(join(images, path), HOUR_BEFORE_S, HOUR_BEFORE_S);
+		await (await start()).close();
+		expect((await imageNames(images)).sort()).toEqual([`${sha256(image)}.bin`, "notes.txt"].sort());
 	});
 
 	it("serves on when an image file is missing, and takes it again by a repeated upload", async () => {
@@ -86,7 +96,10 @@ describe("a restart on the same data folder", () => {
 });
 
 describe("the server's secrets", () => {
-	const start = (options: AppOptions = {}) => createApp({ dataDirectory, logLevel: "silent", ...options });
+	const start = async (options: AppOptions = {}) => {
+		const secrets = { adminToken: undefined, masterKey: undefined };
+		return (await createRigApp({ dataDirectory, ...secrets, ...options })).app;
+	};
 
 	it("are made at the first start, in files only the server's user can read, and kept", async () => {
 		const first = await start();
@@ -101,7 +114,7 @@ describe("the server's secrets", () => {
 		expect(await readFile(join(dataDirectory, "master-key"), "utf8")).toBe(masterKey);
 		await second.close();
 		expect((await readdir(dataDirectory)).sort()).toEqual(
-			expect.arrayContaining(["admin-token", "fota.db", "images", "master-key"]),
+			expect.arrayContaining(["admin-token", "images", "master-key"]),
 		);
 		expect((await readdir(dataDirectory)).filter((name) => name.endsWith(".new"))).toEqual([]);
 	});

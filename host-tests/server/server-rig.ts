@@ -10,6 +10,7 @@ import {
 	signStatement,
 	statementFor,
 } from "./release-kit.js";
+import { testDatabase } from "./test-database.js";
 import { TestDevice } from "./test-device.js";
 
 export const ADMIN_TOKEN = "admin-token-of-the-tests";
@@ -31,14 +32,17 @@ export interface RigApp {
 /** In memory and silent, unless `options` says otherwise. */
 export async function createRigApp(options: AppOptions = {}): Promise<RigApp> {
 	const clock = { nowMs: START_MS };
+	const database = await testDatabase(options.dataDirectory);
 	const app = await createApp({
+		databaseUrl: database.url,
 		adminToken: ADMIN_TOKEN,
 		masterKey: MASTER_KEY,
 		logLevel: "silent",
 		nowMs: () => clock.nowMs,
 		...options,
 	});
-	return { app, clock };
+	const close = () => app.close().then(() => database.remove());
+	return { app: { ...app, close }, clock };
 }
 
 export class ServerRig {

@@ -14,6 +14,7 @@ describe("the environment", () => {
 	it("sets everything", () => {
 		const { app, listen } = parseSettings({
 			FOTA_DATA: "/srv/fota",
+			DATABASE_URL: "postgres://fota:secret@db:5432/fota",
 			FOTA_ADMIN_TOKEN: "a-token-of-some-length",
 			FOTA_MASTER_KEY: "01".repeat(32),
 			FOTA_LEGACY_DEVICE_TYPES: "a, b-2,",
@@ -25,6 +26,7 @@ describe("the environment", () => {
 		expect(listen).toEqual({ port: 0, host: "::1" });
 		expect(app).toEqual({
 			dataDirectory: "/srv/fota",
+			databaseUrl: "postgres://fota:secret@db:5432/fota",
 			adminToken: "a-token-of-some-length",
 			masterKey: new Uint8Array(32).fill(1),
 			legacyDeviceTypes: ["a", "b-2"],
@@ -42,6 +44,8 @@ describe("the environment", () => {
 		{ FOTA_MAX_UPLOAD_BYTES: "1" },
 		{ FOTA_MAX_UPLOAD_BYTES: "99999999" },
 		{ LOG_LEVEL: "loud" },
+		{ DATABASE_URL: "mysql://fota:secret@db/fota" },
+		{ DATABASE_URL: "postgres://fota:secret@[db/fota" },
 		{ FOTA_LEGACY_DEVICE_TYPES: "a/b" },
 	])("%j is refused without repeating the value", (environment) => {
 		expect(() => parseSettings(environment)).toThrow(expect.objectContaining({ code: "request-malformed" }));

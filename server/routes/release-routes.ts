@@ -89,8 +89,9 @@ async function deactivate(
 	const { device_type, version } = release;
 	const event: LogEvent = { log: "fota", type: "release_deactivated", details: { device_type, version } };
 	const row = await services.db.transaction().execute(async (db) => {
+		const updated = await updateRelease(db, release.id, { is_active: 0, updated_at_ms: nowMs });
 		await appendEvents(db, [event], nowMs);
-		return updateRelease(db, release.id, { is_active: 0, updated_at_ms: nowMs });
+		return updated;
 	});
 	announce(request.log, [event]);
 	return row;

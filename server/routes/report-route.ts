@@ -5,6 +5,7 @@ import { announce } from "../announce.js";
 import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
 import type { Server, Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
+import { lockDevice } from "../stores/locks.js";
 import { findPendingOrder, finishOrders } from "../stores/rollback-order-store.js";
 import { findStatus, saveStatus } from "../stores/status-store.js";
 import type { DeviceStatusRow } from "../stores/tables.js";
@@ -17,15 +18,17 @@ export function registerReportRoute(server: Server, services: Services): void {
 		const report = parseStatusReport(rawBodyOf(request));
 		const nowMs = services.nowMs();
 		const { pending, events } = await services.db.transaction().execute(async (db) => {
+			await lockDevice(db, deviceId);
 			const row = await findStatus(db, deviceId);
 			const before = row && reportOf(row);
 			const news = eventsOfReport(deviceId, before, report);
-			await appendEvents(db, news, nowMs);
 			await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
 			// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
 			if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
 				await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
-			return { pending: await findPendingOrder(db, deviceId), events: news };
+			const order = await findPendingOrder(db, deviceId);
+			await appendEvents(db, news, nowMs);
+			return { pending: order, events: news };
 		});
 		announce(request.log, events);
 		// Accepted all the same: the report is what the device is, right or wrong.

@@ -1,34 +1,53 @@
-// Opens the SQLite database (libsql) for Kysely and brings its tables up to date. Made by app.ts only.
+// Opens the database for Kysely: SQLite (libsql) by default, PostgreSQL where a URL names one. Made by app.ts only; the
+// migrations are migrate.ts. The stores are written once for both, and ask kindOf() only where SQL has no common way.
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect, sql } from "kysely";
+import { Kysely, PostgresAdapter, PostgresDialect, type SqliteDatabase, SqliteDialect } from "kysely";
 import Database from "libsql";
+import pg from "pg";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import { initialMigration } from "./migrations/0001-initial.js";
 import type { Records, Tables } from "./tables.js";
 
-/** In the order in which they run; a name is never changed once released. */
-export const MIGRATIONS: Readonly<Record<string, Migration>> = {
-	"0001-initial": initialMigration,
-};
+export type DatabaseKind = "sqlite" | "postgres";
 
 /** The path of a database that is kept nowhere. */
 export const IN_MEMORY = ":memory:";
+
+/** What a database URL begins with; anything else is the path of a SQLite file. */
+const POSTGRES_URL = /^postgres(ql)?:\/\//;
 const BUSY_TIMEOUT_MS = 5000;
+/** A process's share of the server's connections (PostgreSQL: max_connections, 100 by default). */
+const POOL_MAX = 10;
+/** How long a request waits for a connection, and one statement or an idle transaction may take, before it is given up. */
+const CONNECT_TIMEOUT_MS = 5000;
+const STATEMENT_TIMEOUT_MS = 15_000;
+const INT8_OID = 20;
 
 /**
- * Opens a database file, made if missing, or a database in memory for {@link IN_MEMORY}. A commit is on the disk before it is
- * acknowledged (synchronous = FULL): an accepted report and a used nonce survive a power cut of the server. Throws
- * `server-failed` when the file is no database, and what the system says when this user may not write it.
+ * Opens a database file, made if missing, a database in memory for {@link IN_MEMORY}, or the PostgreSQL database of a
+ * URL (`postgres://user:password@host:port/name?sslmode=…`), which is first reached by the first query.
+ *
+ * A commit is on the disk before it is acknowledged (SQLite: synchronous = FULL; PostgreSQL: synchronous_commit, on by
+ * default): an accepted report and a used nonce survive a power cut of the server. Throws `server-failed` when the file
+ * is no database, and what the system says when this user may not write it.
  */
-export function openDatabase(path: string): Records {
-	if (path !== IN_MEMORY) checkAccess(path);
+export function openDatabase(location: string): Records {
+	if (isPostgresUrl(location)) return openPostgres(location);
+	if (location !== IN_MEMORY) checkAccess(location);
 	try {
-		return connect(path);
+		return openSqlite(location);
 	} catch (cause) {
 		const reason = (cause as Error).message;
-		throw new FotaError("server-failed", `the database ${path} cannot be opened: ${reason}`, { cause });
+		throw new FotaError("server-failed", `the database ${location} cannot be opened: ${reason}`, { cause });
 	}
+}
+
+export function isPostgresUrl(location: string): boolean {
+	return POSTGRES_URL.test(location);
+}
+
+export function kindOf(db: Pick<Records, "getExecutor">): DatabaseKind {
+	return db.getExecutor().adapter instanceof PostgresAdapter ? "postgres" : "sqlite";
 }
 
 // SQLite opens a file that it may only read as well, and would fail at the first report.
@@ -37,7 +56,7 @@ function checkAccess(path: string): void {
 	if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
 }
 
-function connect(path: string): Records {
+function openSqlite(path: string): Records {
 	const database = new Database(path);
 	database.pragma("journal_mode = WAL");
 	database.pragma("synchronous = FULL");
@@ -48,37 +67,24 @@ function connect(path: string): Records {
 	});
 }
 
-/** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */
-export async function migrateToLatest(db: Records): Promise<void> {
-	await refuseNewer(db);
-	finish(await migratorOf(db).migrateToLatest());
+function openPostgres(url: string): Records {
+	const pool = new pg.Pool({
+		connectionString: url,
+		max: POOL_MAX,
+		connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+		statement_timeout: STATEMENT_TIMEOUT_MS,
+		idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+		application_name: "fota-server",
+		// Threat: a server that went away without a word (power, network) would hold requests until TCP gives up.
+		query_timeout: 2 * STATEMENT_TIMEOUT_MS,
+		types: { getTypeParser: typeParser },
+	});
+	// An idle connection that breaks is replaced at the next query; unheard, the event would end the process.
+	pool.on("error", () => {});
+	return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
-/** Undoes the last migration, its rows with it. Throws `server-failed`. */
-export async function migrateDown(db: Records): Promise<void> {
-	finish(await migratorOf(db).migrateDown());
-}
-
-function migratorOf(db: Records): Migrator {
-	return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
-}
-
-// Kysely refuses it as well, but calls it corrupted.
-async function refuseNewer(db: Records): Promise<void> {
-	const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-	if (!tables.some(({ name }) => name === "kysely_migration")) return;
-	const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
-	const later = rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
-	if (later === undefined) return;
-	throw new FotaError(
-		"server-failed",
-		`the database is of a newer server (it has "${later.name}"), which must be used on; to go back to this one, ` +
-			"restore a backup from before the newer server was started",
-	);
-}
-
-function finish(outcome: { readonly error?: unknown }): void {
-	if (outcome.error === undefined) return;
-	const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
-	throw new FotaError("server-failed", `database migration failed: ${reason}`, { cause: outcome.error });
+// Counts, ids, nonces and times stay below 2^53, so they are numbers as in SQLite.
+function typeParser(oid: number, format?: "text" | "binary") {
+	return oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as "text");
 }

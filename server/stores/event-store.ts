@@ -1,8 +1,12 @@
 // The event log and the security log: one table, append only. Written beside what the event is about, in the same
 // transaction where there is one.
-import type { LogEvent, LogName } from "../domain/event.js";
-import type { EventRow, Records } from "./tables.js";
 
+import type { Insertable } from "kysely";
+import type { LogEvent, LogName } from "../domain/event.js";
+import { takeLock } from "./locks.js";
+import type { EventRow, EventTable, Records } from "./tables.js";
+
+/** Last in a transaction: other servers wait with their events until it ends. */
 export async function appendEvents(db: Records, events: readonly LogEvent[], nowMs: number): Promise<void> {
 	if (events.length === 0) return;
 	const rows = events.map((event) => ({
@@ -12,7 +16,13 @@ export async function appendEvents(db: Records, events: readonly LogEvent[], now
 		type: event.type,
 		details: JSON.stringify(event.details),
 	}));
-	await db.insertInto("events").values(rows).execute();
+	if (!db.isTransaction) return db.transaction().execute((transaction) => append(transaction, rows));
+	return append(db, rows);
+}
+
+async function append(transaction: Records, rows: readonly Insertable<EventTable>[]): Promise<void> {
+	await takeLock(transaction, "events");
+	await transaction.insertInto("events").values(rows).execute();
 }
 
 export interface EventQuery {

@@ -1,8 +1,8 @@
 // Images in a folder: `<first two digits>/<hash>.bin`, incoming ones in `incoming/`. A name in its final place always
 // has its whole content behind it: written, fsynced, renamed, the folder fsynced.
 import { createHash, randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { syncFolder } from "./durable-file.js";
 import type { ImageStore, OpenImage, StagedImage } from "./image-store.js";
@@ -38,7 +38,12 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 		},
 		open: (hash) => openImage(pathOf(hash)),
 		remove: (hash) => rm(pathOf(hash), { force: true }),
-		removeOrphans: (known) => removeOrphans(directory, known),
+		listKeptBefore: (timeMs) => listKeptBefore(directory, timeMs),
+		async removeUnfinished(beforeMs) {
+			const paths = await filesBefore(incoming, beforeMs);
+			for (const path of paths) await rm(path, { force: true });
+			return paths.length;
+		},
 	};
 }
 
@@ -108,17 +113,25 @@ async function openImage(path: string): Promise<OpenImage> {
 	};
 }
 
-async function removeOrphans(directory: string, known: ReadonlySet<string>): Promise<number> {
-	let removedCount = 0;
+async function listKeptBefore(directory: string, timeMs: number): Promise<string[]> {
+	const hashes: string[] = [];
 	for (const folder of await readdir(directory, { withFileTypes: true })) {
-		if (!folder.isDirectory()) continue;
-		for (const name of await readdir(join(directory, folder.name))) {
-			const hash = IMAGE_NAME.exec(name)?.[1];
-			const isOrphan = folder.name === INCOMING || (hash !== undefined && !known.has(hash));
-			if (!isOrphan) continue;
-			await rm(join(directory, folder.name, name), { force: true });
-			removedCount++;
+		if (!folder.isDirectory() || folder.name === INCOMING) continue;
+		for (const path of await filesBefore(join(directory, folder.name), timeMs)) {
+			const hash = IMAGE_NAME.exec(basename(path))?.[1];
+			if (hash !== undefined) hashes.push(hash);
 		}
 	}
-	return removedCount;
+	return hashes;
+}
+
+async function filesBefore(folder: string, timeMs: number): Promise<string[]> {
+	const paths: string[] = [];
+	for (const name of await readdir(folder)) {
+		const path = join(folder, name);
+		// Gone meanwhile: another server of this folder was first.
+		const found = await stat(path).catch(() => undefined);
+		if (found !== undefined && found.mtimeMs < timeMs) paths.push(path);
+	}
+	return paths;
 }

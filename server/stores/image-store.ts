@@ -8,7 +8,7 @@ export interface StagedImage {
 	readonly hash: string;
 	/** The whole image; bounded by the limit it was staged with. */
 	read(): Promise<Uint8Array>;
-	/** Makes it an image of the store, durably; one with the same hash is replaced. */
+	/** Makes it an image of the store, durably; one with the same hash is replaced, and counts as kept now. */
 	keep(): Promise<void>;
 	discard(): Promise<void>;
 }
@@ -26,6 +26,8 @@ export interface ImageStore {
 	open(hash: string): Promise<OpenImage>;
 	/** Nothing happens if it is not there. */
 	remove(hash: string): Promise<void>;
-	/** Removes everything but the images named; for a crash between an upload's steps. Returns how many files went. */
-	removeOrphans(known: ReadonlySet<string>): Promise<number>;
+	/** Hashes of the images that were kept before this moment (Unix milliseconds). */
+	listKeptBefore(timeMs: number): Promise<string[]>;
+	/** Removes uploads that were begun before this moment and never ended (a crash). Returns how many. */
+	removeUnfinished(beforeMs: number): Promise<number>;
 }

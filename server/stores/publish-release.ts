@@ -15,9 +15,12 @@ import {
 } from "../domain/publication.js";
 import { appendEvents } from "./event-store.js";
 import type { ImageStore, StagedImage } from "./image-store.js";
+import { takeLock } from "./locks.js";
 import { findRelease, findReleaseKey, insertRelease, updateRelease } from "./release-store.js";
 import type { Records, ReleaseRow } from "./tables.js";
-import type { Turnstile } from "./turnstile.js";
+
+/** Younger ones may belong to an upload that another server is about to end. */
+const ORPHAN_AGE_MS = 3_600_000;
 
 export interface Upload {
 	/** Compact JWS. */
@@ -32,8 +35,6 @@ export interface Upload {
 export interface PublishTools {
 	readonly db: Records;
 	readonly images: ImageStore;
-	/** Holds what decides and what removes images apart. */
-	readonly publishing: Turnstile;
 	readonly maxUploadBytes: number;
 	readonly nowMs: () => number;
 }
@@ -57,7 +58,7 @@ export async function publishRelease(tools: PublishTools, upload: Upload): Promi
 	const staged = await tools.images.stage(upload.image, { maxBytes: tools.maxUploadBytes });
 	try {
 		const image = await checkStagedImage(staged, signed);
-		return await tools.publishing.pass(() => keep(tools, { upload, signed, staged, image }));
+		return await keep(tools, { upload, signed, staged, image });
 	} finally {
 		await staged.discard();
 	}
@@ -96,33 +97,37 @@ interface Checked {
 	readonly image: ImageCheck;
 }
 
+/**
+ * The image is kept before the release is committed: a release without its image would be offered and could not be
+ * fetched. What a crash between the two leaves is an orphan, see {@link removeOrphans}.
+ */
 async function keep(tools: PublishTools, checked: Checked): Promise<Published> {
-	const { db } = tools;
+	const { hash } = checked.signed.statement;
+	try {
+		return await tools.db.transaction().execute(async (transaction) => {
+			await takeLock(transaction, "images");
+			return await decideAndKeep(transaction, checked, tools.nowMs());
+		});
+	} catch (error) {
+		await removeUnused(tools, hash).catch(() => {
+			// The database is away: the image stays until removeOrphans() finds it. The first error says more.
+		});
+		throw error;
+	}
+}
+
+async function decideAndKeep(transaction: Records, checked: Checked, nowMs: number): Promise<Published> {
 	const { statement } = checked.signed;
-	const existing = await findRelease(db, statement.deviceType, statement.version);
+	const existing = await findRelease(transaction, statement.deviceType, statement.version);
 	const decision = decidePublication(existing, statement);
 	if (decision === "conflict")
 		throw new FotaError(
 			"release-exists",
 			`${statement.version} exists for ${statement.deviceType} with other content`,
 		);
-	// The image first: a release without its image would be offered and could not be fetched. What a crash between the
-	// two leaves is an orphan, which the next start removes.
 	await checked.staged.keep();
-	if (existing !== undefined && decision === "unchanged") return { release: existing, outcome: "unchanged" };
-	try {
-		return existing === undefined ? await create(tools, checked) : await reissue(tools, checked, existing.id);
-	} catch (error) {
-		if (existing === undefined) await removeUnlessUsed(tools, statement.hash);
-		throw error;
-	}
-}
-
-async function create(tools: PublishTools, checked: Checked): Promise<Published> {
-	const nowMs = tools.nowMs();
-	const { statement } = checked.signed;
-	const release = await tools.db.transaction().execute(async (transaction) => {
-		const row = await insertRelease(transaction, {
+	if (existing === undefined) {
+		const release = await insertRelease(transaction, {
 			...termsOf(checked, nowMs),
 			device_type: statement.deviceType,
 			chip: statement.chip,
@@ -133,19 +138,12 @@ async function create(tools: PublishTools, checked: Checked): Promise<Published>
 			created_at_ms: nowMs,
 		});
 		await appendEvents(transaction, creationEvents(checked), nowMs);
-		return row;
-	});
-	return { release, outcome: "created" };
-}
-
-async function reissue(tools: PublishTools, checked: Checked, id: number): Promise<Published> {
-	const nowMs = tools.nowMs();
-	const release = await tools.db.transaction().execute(async (transaction) => {
-		const row = await updateRelease(transaction, id, termsOf(checked, nowMs));
-		const event = eventOf(checked, "release_reissued", { released_at: row.released_at });
-		await appendEvents(transaction, [event], nowMs);
-		return row;
-	});
+		return { release, outcome: "created" };
+	}
+	if (decision === "unchanged") return { release: existing, outcome: "unchanged" };
+	const release = await updateRelease(transaction, existing.id, termsOf(checked, nowMs));
+	const event = eventOf(checked, "release_reissued", { released_at: release.released_at });
+	await appendEvents(transaction, [event], nowMs);
 	return { release, outcome: "reissued" };
 }
 
@@ -188,7 +186,24 @@ function eventOf({ signed }: Checked, type: FotaEvent["type"], details: EventDet
 	return { log: "fota", type, details: { device_type: deviceType, version, ...details } };
 }
 
-async function removeUnlessUsed(tools: PublishTools, hash: string): Promise<void> {
-	const used = await tools.db.selectFrom("releases").select("id").where("hash", "=", hash).executeTakeFirst();
-	if (used === undefined) await tools.images.remove(hash);
+/** Removes images that no release, active or not, refers to: left by a crash before the release was committed. */
+export async function removeOrphans(tools: Pick<PublishTools, "db" | "images" | "nowMs">): Promise<number> {
+	const beforeMs = tools.nowMs() - ORPHAN_AGE_MS;
+	let removedCount = await tools.images.removeUnfinished(beforeMs);
+	for (const hash of await tools.images.listKeptBefore(beforeMs))
+		if (await removeUnused(tools, hash)) removedCount++;
+	return removedCount;
+}
+
+async function removeUnused({ db, images }: Pick<PublishTools, "db" | "images">, hash: string) {
+	const isUsed = (records: Records) =>
+		records.selectFrom("releases").select("id").where("hash", "=", hash).limit(1).executeTakeFirst();
+	// Without the lock first: nearly all are in use.
+	if ((await isUsed(db)) !== undefined) return false;
+	return db.transaction().execute(async (transaction) => {
+		await takeLock(transaction, "images");
+		if ((await isUsed(transaction)) !== undefined) return false;
+		await images.remove(hash);
+		return true;
+	});
 }

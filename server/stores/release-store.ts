@@ -103,9 +103,3 @@ export async function updateRelease(
 		.returningAll()
 		.executeTakeFirstOrThrow();
 }
-
-/** Hashes of all images that a release, active or not, refers to. */
-export async function listImageHashes(db: Records): Promise<Set<string>> {
-	const rows = await db.selectFrom("releases").select("hash").distinct().execute();
-	return new Set(rows.map((row) => row.hash));
-}

@@ -1,4 +1,5 @@
 // The operator's orders to go back to the previous firmware.
+import { lockDevice } from "./locks.js";
 import type { Records, RollbackOrderRow } from "./tables.js";
 
 export interface NewOrder {
@@ -8,10 +9,11 @@ export interface NewOrder {
 }
 
 /**
- * The ids of a device's orders rise. They begin at the time in seconds: a device remembers the last order it carried
+ * Within a transaction. The ids of a device's orders rise. They begin at the time in seconds: a device remembers the last order it carried
  * out, and would take no order of a server that lost its database and counted from 1 again.
  */
 export async function addRollbackOrder(db: Records, order: NewOrder): Promise<RollbackOrderRow> {
+	await lockDevice(db, order.deviceId);
 	const last = await findLastOrder(db, order.deviceId);
 	const orderId = Math.max((last?.order_id ?? 0) + 1, Math.floor(order.nowMs / 1000));
 	return db

@@ -1,0 +1,28 @@
+// Locks that hold between all servers on one database, until the transaction ends. On SQLite one process has the
+// database and lets one transaction at a time through, so there is nothing to do there.
+import { sql } from "kysely";
+import { kindOf } from "./database.js";
+import type { Records } from "./tables.js";
+
+/**
+ * images: who keeps or removes images and decides by the releases there are. events: who appends to the logs, so that
+ * events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
+ */
+export type LockName = "images" | "events";
+
+/** Waits for the lock. Only within a transaction; where several are taken, in the order of LockName. */
+export async function takeLock(transaction: Records, name: LockName): Promise<void> {
+	if (kindOf(transaction) === "sqlite") return;
+	await sql`select pg_advisory_xact_lock(hashtextextended(${`fota.${name}`}, 0))`.execute(transaction);
+}
+
+/** Holds other transactions on this device back: what is read of it now still holds when this transaction writes. */
+export async function lockDevice(transaction: Records, deviceId: string): Promise<void> {
+	if (kindOf(transaction) === "sqlite") return;
+	await transaction
+		.selectFrom("devices")
+		.select("device_id")
+		.where("device_id", "=", deviceId)
+		.forUpdate()
+		.execute();
+}

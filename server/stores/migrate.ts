@@ -1,0 +1,46 @@
+// Brings the tables of a database up to date, or a step back. Called by app.ts at every start and by `fota-server
+// migrate`; several servers may start at once (Kysely holds the others back on PostgreSQL).
+import { type Migration, Migrator, sql } from "kysely";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { initialMigration } from "./migrations/0001-initial.js";
+import type { Records } from "./tables.js";
+
+/** In the order in which they run; a name is never changed once released. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+	"0001-initial": initialMigration,
+};
+
+/** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */
+export async function migrateToLatest(db: Records): Promise<void> {
+	await refuseNewer(db);
+	finish(await migratorOf(db).migrateToLatest());
+}
+
+/** Undoes the last migration, its rows with it. Throws `server-failed`. */
+export async function migrateDown(db: Records): Promise<void> {
+	finish(await migratorOf(db).migrateDown());
+}
+
+function migratorOf(db: Records): Migrator {
+	return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
+}
+
+// Kysely refuses it as well, but calls it corrupted.
+async function refuseNewer(db: Records): Promise<void> {
+	const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+	if (!tables.some(({ name }) => name === "kysely_migration")) return;
+	const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+	const later = rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
+	if (later === undefined) return;
+	throw new FotaError(
+		"server-failed",
+		`the database is of a newer server (it has "${later.name}"), which must be used on; to go back to this one, ` +
+			"restore a backup from before the newer server was started",
+	);
+}
+
+function finish(outcome: { readonly error?: unknown }): void {
+	if (outcome.error === undefined) return;
+	const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+	throw new FotaError("server-failed", `database migration failed: ${reason}`, { cause: outcome.error });
+}
