@@ -21,6 +21,7 @@ import { openImageFolder } from "./stores/image-folder.js";
 import type { ImageStore } from "./stores/image-store.js";
 import { migrateToLatest } from "./stores/migrate.js";
 import { removeOrphans } from "./stores/publish-release.js";
+import type { S3Settings } from "./stores/s3-images.js";
 import type { Records } from "./stores/tables.js";
 
 export interface AppOptions {
@@ -47,6 +48,8 @@ export interface AppOptions {
 	readonly legacyDeviceTypes?: readonly string[] | undefined;
 	/** How long close() waits for requests under way before it cuts them, in milliseconds. Default 10000. */
 	readonly stopTimeoutMs?: number | undefined;
+	/** An object store for the images. Default: a folder in the data folder. */
+	readonly s3?: S3Settings | undefined;
 	/** Takes the place of the image folder. */
 	readonly images?: ImageStore | undefined;
 }
@@ -129,20 +132,39 @@ async function openStores(options: AppOptions, log: FastifyBaseLogger): Promise<
 	const directory = dataDirectory ?? (await mkdtemp(join(tmpdir(), "fota-server-")));
 	const file = dataDirectory === undefined ? IN_MEMORY : join(directory, "fota.db");
 	const db = openDatabase(options.databaseUrl ?? file);
+	let images = options.images;
 	const close = async () => {
+		await images?.close();
 		await db.destroy();
 		if (dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
 	};
 	try {
 		await migrateToLatest(db);
-		const images = options.images ?? (await openImageFolder({ directory: join(directory, "images") }));
-		const removedCount = await removeOrphans({ db, images, nowMs: options.nowMs ?? Date.now });
-		if (removedCount > 0) log.warn({ removedCount }, "images of unfinished uploads removed");
+		images ??= await openImages(options.s3, join(directory, "images"));
+		await cleanUp({ db, images, nowMs: options.nowMs ?? Date.now }, log);
 		return { db, images, close };
 	} catch (error) {
 		await close();
 		throw error;
 	}
+}
+
+async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyBaseLogger): Promise<void> {
+	try {
+		const removedCount = await removeOrphans(tools);
+		if (removedCount > 0) log.warn({ removedCount }, "images of unfinished uploads removed");
+	} catch (error) {
+		// The object store is away: the server starts all the same, and serves once it is back.
+		if (!(error instanceof FotaError && error.code === "server-unavailable")) throw error;
+		log.warn({ err: error }, "images of unfinished uploads not removed");
+	}
+}
+
+async function openImages(s3: S3Settings | undefined, directory: string): Promise<ImageStore> {
+	if (s3 === undefined) return openImageFolder({ directory });
+	// Its library is large: only where it is needed.
+	const { openS3Images } = await import("./stores/s3-images.js");
+	return openS3Images(s3);
 }
 
 async function buildServer(services: Services, log: FastifyBaseLogger): Promise<Server> {

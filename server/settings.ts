@@ -6,6 +6,7 @@ import { IMAGE_MAX_BYTES, IMAGE_MIN_BYTES } from "../src/protocol/limits.js";
 import type { AppOptions } from "./app.js";
 import { ADMIN_TOKEN_FILE, parseMasterKey } from "./auth/secrets.js";
 import { isPostgresUrl } from "./stores/database.js";
+import type { S3Settings } from "./stores/s3-images.js";
 
 export interface Settings {
 	readonly app: AppOptions & { readonly dataDirectory: string };
@@ -14,6 +15,8 @@ export interface Settings {
 	readonly adminTokenFile: string | undefined;
 }
 
+/** Eight of the largest images. */
+const IMAGE_CACHE_BYTES = 8 * IMAGE_MAX_BYTES;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 /** Throws `request-malformed` with the name of the variable that is wrong, never its value. */
@@ -23,6 +26,7 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 		app: {
 			dataDirectory,
 			databaseUrl: parseDatabaseUrl(environment.DATABASE_URL),
+			s3: parseS3(environment),
 			adminToken: environment.FOTA_ADMIN_TOKEN || undefined,
 			masterKey: environment.FOTA_MASTER_KEY
 				? parseMasterKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
@@ -61,6 +65,29 @@ function parseDatabaseUrl(text: string | undefined): string | undefined {
 	if (!isPostgresUrl(text) || !URL.canParse(text))
 		throw new FotaError("request-malformed", "DATABASE_URL is not postgres://user:password@host:port/name");
 	return text;
+}
+
+function parseS3(environment: Readonly<Record<string, string | undefined>>): S3Settings | undefined {
+	const bucket = environment.S3_BUCKET;
+	if (!bucket) return undefined;
+	const endpoint = environment.S3_ENDPOINT || undefined;
+	if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:/.test(endpoint)))
+		throw new FotaError("request-malformed", "S3_ENDPOINT is not an http or https URL");
+	const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+	if (!accessKeyId !== !secretAccessKey)
+		throw new FotaError("request-malformed", "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together");
+	return {
+		bucket,
+		endpoint,
+		region: environment.S3_REGION || undefined,
+		credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+		prefix: environment.S3_PREFIX || undefined,
+		cacheBytes: parseInteger(environment, "FOTA_IMAGE_CACHE_BYTES", {
+			min: 0,
+			max: 4_294_967_295,
+			otherwise: IMAGE_CACHE_BYTES,
+		}),
+	};
 }
 
 function parseLogLevel(text: string) {

@@ -1,7 +1,18 @@
 // Images in a folder: `<first two digits>/<hash>.bin`, incoming ones in `incoming/`. A name in its final place always
 // has its whole content behind it: written, fsynced, renamed, the folder fsynced.
 import { createHash, randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import {
+	access,
+	constants,
+	type FileHandle,
+	mkdir,
+	open,
+	readdir,
+	readFile,
+	rename,
+	rm,
+	stat,
+} from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { syncFolder } from "./durable-file.js";
@@ -44,6 +55,8 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 			for (const path of paths) await rm(path, { force: true });
 			return paths.length;
 		},
+		check: () => access(incoming, constants.W_OK | constants.X_OK),
+		close: async () => {},
 	};
 }
 

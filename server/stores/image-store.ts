@@ -1,5 +1,5 @@
-// Firmware images by the SHA-256 of their bytes, outside the database. The port; image-folder.ts is the folder that
-// implements it. Knows nothing of releases.
+// Firmware images by the SHA-256 of their bytes, outside the database. The port; image-folder.ts and s3-images.ts
+// implement it. Knows nothing of releases.
 
 /** An image on its way in: complete, durable, but not yet kept. Ended by keep() or discard(), discard() idempotent. */
 export interface StagedImage {
@@ -30,4 +30,7 @@ export interface ImageStore {
 	listKeptBefore(timeMs: number): Promise<string[]>;
 	/** Removes uploads that were begun before this moment and never ended (a crash). Returns how many. */
 	removeUnfinished(beforeMs: number): Promise<number>;
+	/** Throws when images could not be taken or given now. */
+	check(): Promise<void>;
+	close(): Promise<void>;
 }
