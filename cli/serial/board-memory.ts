@@ -7,7 +7,7 @@ import type { FlashAccess } from "../device/identity-flash.js";
 import { type BoardLink, connectLoader, onBoard, startFlasher } from "./board-loader.js";
 import { restartChip } from "./web-serial-port.js";
 
-const DIGEST_TIMEOUT_MS = 1000;
+const DIGEST_TIMEOUT_MS = 5000;
 
 export interface BoardVisit extends BoardLink {
 	/** Whether the chip is restarted into its firmware at the end, however that comes. */
