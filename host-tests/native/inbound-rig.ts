@@ -1,8 +1,9 @@
 // A simulated device that runs a few lines of JavaScript over FotaInbound, and peers of this process that connect to it.
 // Used by inbound*.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import ts from "typescript";
 import { expect, onTestFinished } from "vitest";
@@ -16,6 +17,37 @@ const inbound = new FotaInbound(), buffer = new Uint8Array(2048);
 const text = (count) => String.fromCharCode(...buffer.subarray(0, count));
 const outcome = (act) => { try { return act(); } catch (error) { return error.name + ": " + error.message; } };
 `;
+
+/**
+ * What a device waits for, so that a test says when the device looks and no clock does: `onCue(act)` in its lines calls
+ * `act` once give() was called, after all that peers had said by then has arrived.
+ */
+export class Cue {
+	readonly lines: string;
+	readonly #device: Promise<Socket>;
+
+	static async open(): Promise<Cue> {
+		const server = createServer().listen(0, "127.0.0.1");
+		await once(server, "listening");
+		onTestFinished(() => void server.close());
+		const device = once(server, "connection").then(([socket]) => {
+			onTestFinished(() => void socket.destroy());
+			return socket.on("error", () => {}) as Socket;
+		});
+		return new Cue((server.address() as AddressInfo).port, device);
+	}
+
+	private constructor(port: number, device: Promise<Socket>) {
+		this.#device = device;
+		this.lines = `import TCP from "embedded:io/socket/tcp";
+			const onCue = (act) => { new TCP({ address: "127.0.0.1", port: ${port},
+				onReadable() { this.read(); Timer.set(act, 100); } }); };`;
+	}
+
+	async give(): Promise<void> {
+		(await this.#device).write("!");
+	}
+}
 
 /** Listens and says back what it reads, to everybody; says when somebody is gone. */
 export const ECHO = `inbound.listen(3232); const open = new Set();
@@ -43,7 +75,7 @@ export class InboundRig {
 	constructor(lines: string, ...options: readonly string[]) {
 		const modules = { main: HEAD + lines, "native/fota-inbound": transpiled("native/fota-inbound") };
 		const device = new Device(modules);
-		const args = ["run", "--flash", device.flash, "--max-wall-seconds", "60", ...options];
+		const args = ["run", "--flash", device.flash, "--max-wall-seconds", "200", ...options];
 		this.#child = spawn(SIMULATOR, args);
 		this.#child.stdout?.on("data", (piece: Buffer) => (this.serial += piece.toString()));
 		this.#child.stderr?.on("data", (piece: Buffer) => (this.serial += piece.toString()));
@@ -62,7 +94,7 @@ export class InboundRig {
 	}
 
 	async says(wanted: string | RegExp): Promise<void> {
-		const matcher = expect.poll(() => this.serial, { timeout: 15_000 });
+		const matcher = expect.poll(() => this.serial);
 		await (typeof wanted === "string" ? matcher.toContain(wanted) : matcher.toMatch(wanted));
 	}
 
@@ -93,11 +125,16 @@ export class Peer {
 		onTestFinished(() => void socket.destroy());
 	}
 
+	/** Resolves when the host's network stack has it. */
+	writes(text: string): Promise<void> {
+		return new Promise((resolve) => void this.socket.write(text, () => resolve()));
+	}
+
 	async hears(wanted: string): Promise<void> {
-		await expect.poll(() => this.heard, { timeout: 15_000 }).toBe(wanted);
+		await expect.poll(() => this.heard).toBe(wanted);
 	}
 
 	async becomes(state: Peer["state"]): Promise<void> {
-		await expect.poll(() => this.state, { timeout: 15_000 }).toBe(state);
+		await expect.poll(() => this.state).toBe(state);
 	}
 }

@@ -1,9 +1,9 @@
 // FotaInbound on XS, under AddressSanitizer, against peers that behave: who is let in, what moves, what is refused.
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { ECHO, InboundRig } from "./inbound-rig.js";
+import { Cue, ECHO, InboundRig } from "./inbound-rig.js";
 
-describe("the port", { timeout: 60_000 }, () => {
+describe("the port", () => {
 	it.each([["in real time"], ["in virtual time", "--fast"], ["on a modelled link", "--link-rtt", "50"]])(
 		"takes connections and answers on them, %s",
 		async (_title, ...options) => {
@@ -22,9 +22,7 @@ describe("the port", { timeout: 60_000 }, () => {
 	it("is found at the same place after a reset", async () => {
 		const rig = new InboundRig(`${ECHO} Timer.set(() => { throw new Error("reset"); }, 800);`);
 		const first = await rig.port();
-		await expect
-			.poll(() => rig.serial.match(/sim: tcp 3232/g)?.length, { timeout: 10_000 })
-			.toBeGreaterThan(1);
+		await expect.poll(() => rig.serial.match(/sim: tcp 3232/g)?.length).toBeGreaterThan(1);
 		const places = [...rig.serial.matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
 		expect(new Set(places)).toEqual(new Set([first]));
 	});
@@ -87,7 +85,7 @@ describe("the port", { timeout: 60_000 }, () => {
 	});
 });
 
-describe("a handle", { timeout: 60_000 }, () => {
+describe("a handle", () => {
 	it("that is none, or lies outside the buffer, is refused before lwip sees it", async () => {
 		const rig = new InboundRig(
 			`inbound.listen(3232);
@@ -123,26 +121,29 @@ describe("a handle", { timeout: 60_000 }, () => {
 	});
 
 	it("gives no bytes, and no end, where none are asked for", async () => {
+		const cue = await Cue.open();
 		const rig = new InboundRig(
-			`inbound.listen(3232); let one = 0, turns = 0; Timer.repeat(() => { one ||= Math.max(0, inbound.accept()); if (!one || ++turns < 5) return;
+			`${cue.lines} inbound.listen(3232); onCue(() => { const one = inbound.accept();
 			say("none", inbound.read(one, buffer, 0, 0), inbound.read(one, new Uint8Array(0), 0, 0), inbound.write(one, buffer, 2048, 0));
-			say("then", text(inbound.read(one, buffer, 0, 3)), inbound.read(one, buffer, 0, 3), inbound.read(one, buffer, 0, 0)); turns = -1e9; }, 20);`,
+			say("then", text(inbound.read(one, buffer, 0, 3)), inbound.read(one, buffer, 0, 3), inbound.read(one, buffer, 0, 0)); });`,
 		);
 		const peer = await rig.dial();
-		peer.socket.write("abc");
+		await peer.writes("abc");
+		await cue.give();
 		await rig.says("none 0 0 0\nthen abc 0 0");
 	});
 });
 
-describe("bytes", { timeout: 60_000 }, () => {
+describe("bytes", () => {
 	it("are read to where they are wanted, as many as are there, and no more than asked for", async () => {
+		const cue = await Cue.open();
 		const rig = new InboundRig(
-			`inbound.listen(3232); let one = 0, turns = 0; Timer.repeat(() => { one ||= Math.max(0, inbound.accept()); if (!one || ++turns < 5) return;
-			turns = -1e9; say("read", inbound.read(one, buffer, 100, 4), inbound.read(one, buffer, 104, 900), inbound.read(one, buffer, 0, 900));
-			say(String.fromCharCode(...buffer.subarray(100, 110)), buffer[99], buffer[110]); }, 20);`,
+			`${cue.lines} inbound.listen(3232); onCue(() => { const one = inbound.accept(); say("read", inbound.read(one, buffer, 100, 4), inbound.read(one, buffer, 104, 900), inbound.read(one, buffer, 0, 900));
+			say(String.fromCharCode(...buffer.subarray(100, 110)), buffer[99], buffer[110]); });`,
 		);
 		const peer = await rig.dial();
-		peer.socket.write("0123456789");
+		await peer.writes("0123456789");
+		await cue.give();
 		await rig.says("read 4 6 0\n0123456789 0 0\n");
 	});
 
