@@ -12,8 +12,8 @@
 #include "sim-capture.h"
 
 #define BACKLOG 8
-/* Whoever has asked something may ask again within that real time. */
-#define PATIENCE_US 500000u
+/* Whoever has asked something may ask again within that real time, also on a machine that is busy. */
+#define PATIENCE_US 2000000u
 
 static uint64_t noted_real_us;
 
