@@ -63,16 +63,12 @@ describe("the push port never restarts the device when somebody", { timeout: 240
 		const idle = await Promise.all(Array.from({ length: 100 }, () => dial(running.address)));
 		await sleep(500);
 		for (const socket of idle) socket.destroy();
-		await expect
-			.poll(
-				() =>
-					askDevice(running.address).then(
-						({ state }) => state,
-						() => "none",
-					),
-				{ timeout: 20_000 },
-			)
-			.toBe("IDLE");
+		const state = () =>
+			askDevice(running.address).then(
+				(status) => status.state,
+				() => "none",
+			);
+		await expect.poll(state).toBe("IDLE");
 		await stillFine(running);
 	});
 });

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type CapturedConnection, parseWireCapture } from "../../cli/simulator/wire-capture.js";
 import { Device, type DeviceRun } from "./device.js";
 
-const HEAD = `import TCP from "embedded:io/socket/tcp"; import Timer from "timer"; import keyValue from "embedded:storage/key-value";
+const HEAD = `import TCP from "embedded:io/socket/tcp"; import Timer from "timer"; import Net from "net"; import keyValue from "embedded:storage/key-value";
 	const say = (...x) => trace(x.join(" ") + "\\n"); const address = "127.0.0.1";`;
 
 let server: Server | undefined;
@@ -98,9 +98,11 @@ describe("a capture", () => {
 		const run = await capture(
 			`let refused = 0; const wait = new TCP({ address, port: ${port}, onWritable() {}, onError() { this.close(); } });
 			new TCP({ address, port: 1, onError() { refused = 1; this.close(); } });
-			Timer.set(() => { wait.write(ArrayBuffer.fromString("lost")); say("end", refused); }, 600);`,
+			Timer.repeat((timer) => { if (Net.get("IP")) return;
+				Timer.clear(timer); wait.write(ArrayBuffer.fromString("lost")); say("end", refused); }, 50);`,
+			"--fast",
 			"--network-down",
-			"0.4-",
+			"2-",
 			"--until",
 			"end",
 		);
