@@ -1,11 +1,12 @@
 import { defineConfig } from "vitest/config";
 
 // Two cores, simulators as child processes: files run two at a time. The server's tests run twice: on SQLite with
-// everything else, and on PostgreSQL.
+// everything else, and on PostgreSQL. Time-outs are for what never comes: a shared machine may lose a process for seconds.
 export default defineConfig({
 	test: {
-		testTimeout: 60_000,
+		testTimeout: 240_000,
 		hookTimeout: 300_000,
+		expect: { poll: { timeout: 60_000 } },
 		maxWorkers: 2,
 		reporters: ["default"],
 		projects: [

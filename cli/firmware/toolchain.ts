@@ -10,7 +10,7 @@ import { PROJECT_ROOT } from "../image/project-root.js";
 import { type Check, failed, passed } from "./check.js";
 
 const run = promisify(execFile);
-const TOOL_TIMEOUT_MS = 20_000;
+const TOOL_TIMEOUT_MS = 60_000;
 const SDK_SERIES = "8.2";
 /** Used where the SDK does not say which ESP-IDF it expects. */
 const IDF_EXPECTED = "v6.0";

@@ -9,7 +9,9 @@ import { simulatorPath } from "../image/firmware-build.js";
 
 /** Grace in milliseconds between the polite signal and the other one. */
 const STOP_GRACE_MS = 5000;
-const WALL_MAX_SECONDS = 120;
+/** Against a run that hangs, on a machine that may be slow. */
+const WALL_MAX_SECONDS = 200;
+const LINE_MAX_MS = 180_000;
 
 export interface SimulatorRun {
 	/** The flash file; it is changed in place. */
@@ -22,7 +24,7 @@ export interface SimulatorRun {
 	readonly capture?: string | undefined;
 	/** Default release. */
 	readonly variant?: "release" | "asan" | undefined;
-	/** Real time the run may take, in seconds. Default 120. */
+	/** Real time the run may take, in seconds. Default 200. */
 	readonly maxWallSeconds?: number | undefined;
 	/** Virtual time: jumps to the next timer while no socket is open. Default true. */
 	readonly isFast?: boolean | undefined;
@@ -133,7 +135,7 @@ export class SimulatorProcess {
 						new Error(`${why} without "${text}":\n${this.#lines.slice(-40).join("\n")}\n${this.#stderr}`),
 					),
 				);
-			const timer = setTimeout(() => giveUp("time passed"), options.timeoutMs ?? 60_000);
+			const timer = setTimeout(() => giveUp("time passed"), options.timeoutMs ?? LINE_MAX_MS);
 			const look = () => {
 				for (; at < this.#lines.length; at++) {
 					const line = this.#lines[at] ?? "";

@@ -44,10 +44,10 @@ async function hears(child: Fota, pty: Pty): Promise<void> {
 		pty.write(new TextEncoder().encode("here\r\n"));
 		return out.includes("here\n");
 	};
-	await expect.poll(says, { timeout: 30_000 }).toBe(true);
+	await expect.poll(says).toBe(true);
 }
 
-describe("the process", { timeout: 60_000 }, () => {
+describe("the process", () => {
 	test("prints its help and ends with 0", async () => {
 		const { code, out, error } = await outcome(start("--help"));
 		expect({ code, error }).toEqual({ code: 0, error: "" });

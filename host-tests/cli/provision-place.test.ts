@@ -43,7 +43,7 @@ async function identityOf(id: string): Promise<Identity> {
 	return parseIdentity(parseIdentityRecord(bytes.subarray(0, 4096))?.document ?? new Uint8Array(0));
 }
 
-describe("fota provision", { timeout: 120_000 }, () => {
+describe("fota provision", () => {
 	test("takes the password from the first line of a file, and everything else from options", async () => {
 		await writeFile(join(folder, "password"), `${PASSWORD}\nnot this\n`);
 		const wifi = ["--wifi-ssid", "Café", "--wifi-password-file", "password"];

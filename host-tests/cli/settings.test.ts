@@ -55,7 +55,7 @@ function stored(partition: Uint8Array) {
 
 const storedInFile = async () => stored(new Uint8Array(await readFile(file)));
 
-describe("fota settings shows", { timeout: 60_000 }, () => {
+describe("fota settings shows", () => {
 	test("every setting, and of secrets only that they are there", async () => {
 		const before = await readFile(file);
 		const { code, out, error } = await settings([]);
@@ -80,7 +80,7 @@ describe("fota settings shows", { timeout: 60_000 }, () => {
 	});
 });
 
-describe("fota settings changes", { timeout: 60_000 }, () => {
+describe("fota settings changes", () => {
 	test("what is named, and nothing else", async () => {
 		const { code, out } = await settings([
 			"--set",
@@ -160,7 +160,7 @@ describe("fota settings changes", { timeout: 60_000 }, () => {
 	});
 });
 
-describe("fota settings refuses", { timeout: 60_000 }, () => {
+describe("fota settings refuses", () => {
 	test.each([
 		{
 			args: ["--set", "device-key=00"],

@@ -46,7 +46,7 @@ function sourceOf({ module, name, open }: XsContract): string {
 }
 
 export function describeOnXs(title: string, options: XsContract): void {
-	describe(title, { timeout: 60_000 }, () => {
+	describe(title, () => {
 		let device: ModuleDevice;
 		beforeAll(() => {
 			const modules = [FLASH_MODULE, `host-tests/contracts/${options.module}`, ...options.imports];

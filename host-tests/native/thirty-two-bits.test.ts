@@ -9,7 +9,7 @@ import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 
 const run = promisify(execFile);
 
-test("every native compiles for 32 bits without a warning", { timeout: 120_000 }, async () => {
+test("every native compiles for 32 bits without a warning", async () => {
 	const xs = join(PROJECT_ROOT, "build/xs/package/moddable/xs");
 	const { stdout } = await run("make", ["-s", "-C", "simulator", "natives-32bit", `XS_DIR=${xs}`], {
 		cwd: PROJECT_ROOT,

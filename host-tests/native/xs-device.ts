@@ -94,7 +94,7 @@ export class ModuleDevice {
 		const { serial, code, said, stats } = await this.#device.run(
 			"--fast",
 			"--max-wall-seconds",
-			"50",
+			"200",
 			...ending,
 		);
 		if (code === 1 || code === 70 || code < 0) throw new Error(`exit ${code}\n${serial}\n${said}`);

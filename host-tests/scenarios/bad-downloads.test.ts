@@ -171,7 +171,7 @@ describe("an image", { timeout: 240_000 }, () => {
 		delivered[5000] = (delivered[5000] ?? 0) ^ 1;
 		const device = await offerForged(announced, delivered, rig);
 		const running = await device.start();
-		await running.waitForLine("release-known-bad", { timeoutMs: 120_000 });
+		await running.waitForLine("release-known-bad");
 		await rig.waitForEvent(device, { log: "security", code: "hash-mismatch" });
 		const { lines, stats } = await running.stop();
 		const downloads = lines.filter((line) => line.includes("state DOWNLOADING")).length;
@@ -228,9 +228,9 @@ describe("an image", { timeout: 240_000 }, () => {
 		const lie = await rig.makeRelease("1.1.0", { claims });
 		const device = await offerForged({ ...release, statement: lie.statement, jws: lie.jws }, image, rig);
 		const running = await device.start();
-		await running.waitForLine(`${code}: `, { timeoutMs: 90_000 });
+		await running.waitForLine(`${code}: `);
 		await rig.waitForEvent(device, { code });
-		await running.waitForLine("release-known-bad", { timeoutMs: 90_000 });
+		await running.waitForLine("release-known-bad");
 		expect((await running.stop()).stats?.boots).toBe(1);
 		expect(await device.boots()).toMatchObject({ slot: "ota_0", version: "1.0.0" });
 	});
@@ -244,7 +244,7 @@ test("a device whose storage is full puts the update off, says so, and runs on",
 	const device = await rig.device({ image: full.image });
 	await rig.publish("1.1.0");
 	const running = await device.start();
-	await running.waitForLine("storage-failed", { timeoutMs: 90_000 });
+	await running.waitForLine("storage-failed");
 	await rig.waitForEvent(device, { code: "storage-failed" });
 	const { log, stats } = await running.stop();
 	expect(log).not.toContain("state VERIFYING");

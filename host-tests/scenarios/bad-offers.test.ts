@@ -39,14 +39,14 @@ async function setStage(options: DeviceOptions = {}): Promise<Stage> {
 async function expectRefusal({ rig, device, proxy }: Stage, code: ErrorCode): Promise<void> {
 	const isSecurity = SECURITY_CODES.includes(code);
 	const running = await device.start();
-	const line = await running.waitForLine(`${code}: `, { timeoutMs: 90_000 });
+	const line = await running.waitForLine(`${code}: `);
 	expect(line.includes("SECURITY")).toBe(isSecurity);
 	await rig.waitForEvent(device, { code });
 	if (isSecurity) await rig.waitForEvent(device, { log: "security", type: "device_security_event", code });
 	const askedCount = () => proxy.targets.filter((target) => target.startsWith(MANIFEST_PATH)).length;
 	const asked = askedCount();
 	for (let poll = 0, from = running.lineCount; poll < 2; poll++, from = running.lineCount)
-		await running.waitForLine("state CHECKING_MANIFEST", { from, timeoutMs: 90_000 });
+		await running.waitForLine("state CHECKING_MANIFEST", { from });
 	expect(askedCount()).toBeGreaterThan(asked);
 	const { log, stats } = await running.stop();
 	expect(stats?.boots).toBe(1);
@@ -79,7 +79,7 @@ async function recordManifests({ proxy, device }: Stage, pollCount: number): Pro
 	};
 	const running = await device.start();
 	for (let poll = 0, from = 0; poll < pollCount; poll++, from = running.lineCount)
-		await running.waitForLine("network-unavailable", { from, timeoutMs: 90_000 });
+		await running.waitForLine("network-unavailable", { from });
 	await running.stop();
 	expect(recorded.size).toBeGreaterThanOrEqual(pollCount);
 	for (const { status, body } of recorded.values())
@@ -210,7 +210,7 @@ describe("a manifest", { timeout: 240_000 }, () => {
 		};
 		const running = await stage.device.start();
 		for (let poll = 0, from = 0; poll < 6; poll++, from = running.lineCount)
-			await running.waitForLine("SECURITY answer-unauthenticated", { from, timeoutMs: 90_000 });
+			await running.waitForLine("SECURITY answer-unauthenticated", { from });
 		const { log, stats } = await running.stop();
 		expect(log).not.toContain("DOWNLOADING");
 		expect(stats?.boots).toBe(1);
@@ -226,7 +226,7 @@ describe("a manifest", { timeout: 240_000 }, () => {
 		answerManifest(stage, (exchange) => forgeBody(exchange, stage.device.identity.deviceKey, body));
 		const running = await stage.device.start();
 		for (let poll = 0, from = 0; poll < 3; poll++, from = running.lineCount)
-			await running.waitForLine(`${code}: `, { from, timeoutMs: 90_000 });
+			await running.waitForLine(`${code}: `, { from });
 		expect((await running.stop()).stats?.boots).toBe(1);
 	});
 });

@@ -14,11 +14,11 @@ async function expectRollback(
 ): Promise<void> {
 	const { code } = run;
 	const running = await device.start({ args: run.args ?? [], maxWallSeconds: 170 });
-	await running.waitForLine(`update 1.1.0 rolled back: ${code}`, { timeoutMs: 120_000 });
+	await running.waitForLine(`update 1.1.0 rolled back: ${code}`);
 	const failed = await rig.waitForEvent(device, { type: "boot_failed", code });
 	expect(failed.details).toMatchObject({ version: "1.0.0", target_version: "1.1.0" });
 	await rig.waitForEvent(device, { log: "security", type: "rollback_triggered" });
-	await running.waitForLine("release-known-bad: 1.1.0", { timeoutMs: 60_000 });
+	await running.waitForLine("release-known-bad: 1.1.0");
 	for (let poll = 0, from = running.lineCount; poll < 2; poll++, from = running.lineCount)
 		await running.waitForLine("state CHECKING_MANIFEST", { from });
 	const { lines } = await running.stop();
@@ -85,10 +85,10 @@ describe("a new firmware", { timeout: 300_000 }, () => {
 		const releasedAt = 1_700_000_000;
 		await rig.publish("1.1.0", { entry: "crashes-at-boot", releasedAt });
 		const running = await device.start({ maxWallSeconds: 170 });
-		await running.waitForLine("release-known-bad: 1.1.0", { timeoutMs: 120_000 });
+		await running.waitForLine("release-known-bad: 1.1.0");
 		const from = running.lineCount;
 		await rig.publish("1.1.0", { entry: "crashes-at-boot", releasedAt: releasedAt + 60 });
-		await running.waitForLine("state DOWNLOADING 1.1.0", { timeoutMs: 60_000, from });
+		await running.waitForLine("state DOWNLOADING 1.1.0", { from });
 	});
 
 	test("that loses power again and again while on trial is not given up for it", async () => {

@@ -11,7 +11,7 @@ describe("a complete update", { timeout: 240_000 }, () => {
 		const device = await rig.device({ settings: { chunkBytes: 16_384 } });
 		const release = await rig.publish("1.1.0");
 		const running = await device.start();
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		await running.waitForLine("update 1.1.0 confirmed");
 		await rig.waitForEvent(device, { type: "fota_completed" });
 		const { stats, log } = await running.stop();
 		expect(await device.boots()).toEqual({ slot: "ota_1", state: "valid", version: "1.1.0" });
@@ -62,7 +62,7 @@ describe("a complete update", { timeout: 240_000 }, () => {
 			["1.3.0", "ota_1"],
 		] as const) {
 			await rig.publish(version);
-			await running.waitForLine(`update ${version} confirmed`, { timeoutMs: 60_000 });
+			await running.waitForLine(`update ${version} confirmed`);
 			expect(await device.boots()).toEqual({ slot, state: "valid", version });
 		}
 	});

@@ -23,10 +23,10 @@ describe("a board with a factory slot", { timeout: 240_000 }, () => {
 			await rig.publish("1.1.0", { entry });
 			const code = entry === "never-healthy" ? "boot-unconfirmed" : "boot-crashed";
 			const running = await device.start({ maxWallSeconds: 170 });
-			await running.waitForLine(`update 1.1.0 rolled back: ${code}`, { timeoutMs: 120_000 });
+			await running.waitForLine(`update 1.1.0 rolled back: ${code}`);
 			await rig.waitForEvent(device, { type: "boot_failed", code });
-			await running.waitForLine("release-known-bad: 1.1.0", { timeoutMs: 60_000 });
-			await running.waitForLine("idle, running 1.0.0 in factory", { timeoutMs: 60_000 });
+			await running.waitForLine("release-known-bad: 1.1.0");
+			await running.waitForLine("idle, running 1.0.0 in factory");
 			await running.stop();
 			expect(await device.boots()).toMatchObject({ slot: "factory", version: "1.0.0" });
 		},
@@ -41,15 +41,15 @@ describe("a board with a factory slot", { timeout: 240_000 }, () => {
 		const device = await rig.device({ partitions: PARTITIONS, settings: { rollbackTo } });
 		const running = await device.start({ maxWallSeconds: 200 });
 		await rig.publish("1.1.0");
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.1.0 confirmed");
 		await rig.publish("1.2.0");
-		await running.waitForLine("update 1.2.0 confirmed", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.2.0 confirmed");
 		expect(await device.boots()).toMatchObject({ slot: "ota_1", version: "1.2.0" });
 		await rig.client.orderRollback(device.identity.deviceId, "too slow");
-		await running.waitForLine("update 1.2.0 rolled back: rollback-requested", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.2.0 rolled back: rollback-requested");
 		expect(await device.boots()).toMatchObject({ slot: row.slot, version: row.version });
 		await rig.publish("1.3.0");
-		await running.waitForLine("update 1.3.0 confirmed", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.3.0 confirmed");
 		await running.stop();
 		expect(await device.boots()).toMatchObject({ state: "valid", version: "1.3.0" });
 	});

@@ -99,7 +99,7 @@ describe("the firmware never restarts when the server", () => {
 		const flash = join(folder, "board.flash");
 		const identity = identityFor({ port: server.port, settings: { pollSeconds: 1 } }, key);
 		await writeFile(flash, buildFlash({ identity, image, partitions: smallPartitions(7 * 65_536) }));
-		const device = await SimulatorProcess.start({ flash, variant: "asan", maxWallSeconds: 200 });
+		const device = await SimulatorProcess.start({ flash, variant: "asan" });
 		try {
 			const end = Date.now() + PATIENCE_MS;
 			while (server.requestCount < REQUESTS_WANTED && Date.now() < end) await sleep(100);

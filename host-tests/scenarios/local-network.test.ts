@@ -12,7 +12,7 @@ const AAAA = 28;
 /** A device in real time, once it has its name; the port of the host at which its mDNS answers. */
 async function named(device: TestDevice, args: readonly string[] = []) {
 	const running = await device.start({ isFast: false, args });
-	const line = await running.waitForLine("sim: udp 5353 is 127.0.0.1:", { timeoutMs: 20_000 });
+	const line = await running.waitForLine("sim: udp 5353 is 127.0.0.1:");
 	const port = Number(/127\.0\.0\.1:(\d+)/.exec(line)?.[1]);
 	return { running, port };
 }
@@ -20,16 +20,16 @@ async function named(device: TestDevice, args: readonly string[] = []) {
 async function answerTo(peer: UdpPeer, query: Buffer, port: number): Promise<Buffer> {
 	const before = peer.received.length;
 	peer.send(query, port);
-	await expect.poll(() => peer.received.length, { timeout: 5000 }).toBeGreaterThan(before);
+	await expect.poll(() => peer.received.length).toBeGreaterThan(before);
 	return peer.received[before]?.bytes ?? Buffer.alloc(0);
 }
 
-describe("a device in its local network", { timeout: 120_000 }, () => {
+describe("a device in its local network", () => {
 	test("is found by its name and its services, also after hostile datagrams", async () => {
 		const rig = await Rig.open();
 		const device = await rig.device({ surroundings: { hostname: "boiler" } });
 		const { running, port } = await named(device);
-		await running.waitForLine("mdns: known as boiler.local", { timeoutMs: 20_000 });
+		await running.waitForLine("mdns: known as boiler.local");
 		const peer = await UdpPeer.open();
 
 		const services = await answerTo(peer, dnsQuery({ id: 7, name: "_ota._tcp.local", type: PTR }), port);
@@ -71,14 +71,14 @@ describe("a device in its local network", { timeout: 120_000 }, () => {
 		};
 		const device = await rig.device({ surroundings: { hostname: "boiler" } });
 		const { running } = await named(device, ["--udp-to", `5353=${rival.port}`]);
-		await running.waitForLine("the name is taken, trying boiler-2", { timeoutMs: 20_000 });
-		await running.waitForLine("mdns: known as boiler-2.local", { timeoutMs: 20_000 });
+		await running.waitForLine("the name is taken, trying boiler-2");
+		await running.waitForLine("mdns: known as boiler-2.local");
 		// Announced twice, to all, as replacing what was known.
 		const announcements = () =>
 			rival.received.filter(
 				({ bytes }) => bytes.readUInt16BE(2) === 0x8400 && bytes.includes(dnsName("boiler-2.local")),
 			);
-		await expect.poll(() => announcements().length, { timeout: 5000 }).toBe(2);
+		await expect.poll(() => announcements().length).toBe(2);
 		await running.stop();
 	});
 
@@ -99,7 +99,7 @@ describe("a device in its local network", { timeout: 120_000 }, () => {
 		};
 		const device = await rig.device({ surroundings: { ntp: "time.example" } });
 		const args = ["--resolve", "time.example=127.0.0.1", "--udp-to", `123=${server.port}`];
-		const result = await device.run({ args, until: ["Z fota: "], maxWallSeconds: 60 });
+		const result = await device.run({ args, until: ["Z fota: "] });
 		expect(result.stats?.end).toBe("until");
 		expect(result.log).toMatch(/I \(\d+\) 2031-05-06T07:08:[01]\dZ fota: time of day is known/);
 	});
@@ -113,7 +113,7 @@ function levels(log: string): { isHigh: boolean; atMs: number }[] {
 	}));
 }
 
-describe("an LED", { timeout: 120_000 }, () => {
+describe("an LED", () => {
 	test("toggles at each 5 % of a download, then blinks slowly until the firmware is confirmed", async () => {
 		const rig = await Rig.open();
 		const device = await rig.device({ surroundings: { led: { pin: 2, active: "high" } } });
@@ -138,7 +138,7 @@ describe("an LED", { timeout: 120_000 }, () => {
 		});
 		const device = await rig.device({ port: proxy.port, surroundings: { led: { pin: 2, active: "low" } } });
 		await rig.publish("1.1.0");
-		const result = await device.run({ args: ["--max-seconds", "400"], maxWallSeconds: 100 });
+		const result = await device.run({ args: ["--max-seconds", "400"] });
 		const failed = result.log.split("state FAILED")[1] ?? "";
 		const alarm = levels(failed).slice(0, 20);
 		expect(alarm.filter(({ isHigh }) => !isHigh)).toHaveLength(10);

@@ -18,9 +18,9 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		await rig.publish("1.1.0");
 		const running = await device.start();
 		for (let poll = 0, from = 0; poll < 4; poll++, from = running.lineCount)
-			await running.waitForLine("network-unavailable", { from, timeoutMs: 60_000 });
+			await running.waitForLine("network-unavailable", { from });
 		isAway = false;
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		await running.waitForLine("update 1.1.0 confirmed");
 		expect((await running.stop()).stats?.boots).toBe(2);
 	});
 
@@ -32,7 +32,7 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		});
 		const device = await rig.device({ port: proxy.port });
 		await rig.publish("1.1.0");
-		const result = await device.run({ until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+		const result = await device.run({ until: ["update 1.1.0 confirmed"] });
 		expect(result.stats).toMatchObject(ENDS_WELL);
 	});
 
@@ -50,7 +50,7 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		// On a link with a speed of its own the device's limits pass in virtual time.
 		const args = ["--link-rate", "100000", "--link-rtt", "20"];
 		const until = ["update 1.1.0 confirmed"];
-		const result = await device.run({ args, until, maxWallSeconds: 200 });
+		const result = await device.run({ args, until });
 		expect(result.stats).toMatchObject(ENDS_WELL);
 		expect(result.log).toMatch(/network-timeout: [a-z-]+$/m);
 		expect(result.log).toMatch(/network-timeout: .*\(at chunk /);
@@ -68,7 +68,7 @@ describe("a device whose", { timeout: 300_000 }, () => {
 			});
 			await rig.publish("1.1.0");
 			const args = ["--network-down", "20-3620", "--network-loss", loss];
-			const result = await device.run({ args, until: ["update 1.1.0 confirmed"], maxWallSeconds: 200 });
+			const result = await device.run({ args, until: ["update 1.1.0 confirmed"] });
 			expect(result.stats).toMatchObject(ENDS_WELL);
 			expect(result.stats?.virtualMs).toBeGreaterThan(3_600_000);
 			expect(result.log).toContain("network-");
@@ -89,9 +89,9 @@ describe("a device whose", { timeout: 300_000 }, () => {
 		await rig.publish("1.1.0");
 		const running = await device.start();
 		for (let poll = 0, from = 0; poll < 3; poll++, from = running.lineCount)
-			await running.waitForLine(`http-status: status ${status}`, { from, timeoutMs: 60_000 });
+			await running.waitForLine(`http-status: status ${status}`, { from });
 		isBad = false;
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 120_000 });
+		await running.waitForLine("update 1.1.0 confirmed");
 		await rig.waitForEvent(device, { code: "http-status", version: "1.0.0" });
 		expect((await running.stop()).stats?.boots).toBe(2);
 	});

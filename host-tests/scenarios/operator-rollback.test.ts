@@ -9,20 +9,20 @@ describe("an operator's rollback order", { timeout: 240_000 }, () => {
 		const releasedAt = 1_700_000_000;
 		await rig.publish("1.1.0", { releasedAt });
 		const running = await device.start({ maxWallSeconds: 200 });
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.1.0 confirmed");
 		const orderId = await rig.client.orderRollback(device.identity.deviceId, "too slow");
-		await running.waitForLine("update 1.1.0 rolled back: rollback-requested", { timeoutMs: 60_000 });
+		await running.waitForLine("update 1.1.0 rolled back: rollback-requested");
 		await rig.waitForEvent(device, { type: "rollback_triggered", code: "rollback-requested" });
 		const done = { type: "boot_status", code: "rollback-requested", version: "1.0.0" };
 		const { details } = await rig.waitForEvent(device, done);
 		expect(details).toMatchObject({ slot: "ota_0", target_version: "1.1.0", rollback_order_id: orderId });
 		await rig.waitForEvent(device, { log: "security", type: "rollback_triggered" });
-		await running.waitForLine("release-known-bad: 1.1.0", { timeoutMs: 60_000 });
+		await running.waitForLine("release-known-bad: 1.1.0");
 		expect(await device.boots()).toMatchObject({ slot: "ota_0", version: "1.0.0" });
 
 		const from = running.lineCount;
 		await rig.publish("1.1.0", { releasedAt: releasedAt + 1 });
-		await running.waitForLine("update 1.1.0 confirmed", { timeoutMs: 60_000, from });
+		await running.waitForLine("update 1.1.0 confirmed", { from });
 		const { lines } = await running.stop();
 		const rollbacks = lines.filter((line) =>
 			line.includes("state ROLLBACK 1.1.0: rollback-requested: too slow"),
@@ -37,7 +37,7 @@ describe("an operator's rollback order", { timeout: 240_000 }, () => {
 		const running = await device.start();
 		await running.waitForLine("state IDLE");
 		await rig.client.orderRollback(device.identity.deviceId, "by mistake");
-		await running.waitForLine("rollback-impossible", { timeoutMs: 60_000 });
+		await running.waitForLine("rollback-impossible");
 		await rig.waitForEvent(device, { code: "rollback-impossible" });
 		expect((await running.stop()).stats?.boots).toBe(1);
 		expect(await device.boots()).toMatchObject({ slot: "ota_0", version: "1.0.0" });

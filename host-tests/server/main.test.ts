@@ -38,7 +38,7 @@ function start(environment: Record<string, string> = {}): ChildProcess {
 }
 
 async function listeningUrl(): Promise<string> {
-	await expect.poll(() => output, { timeout: 50_000, interval: 100 }).toContain('"msg":"listening"');
+	await expect.poll(() => output, { interval: 100 }).toContain('"msg":"listening"');
 	return /"url":"([^"]+)"/.exec(output)?.[1] ?? "";
 }
 

@@ -21,7 +21,7 @@ describe.runIf(databaseKind === "PostgreSQL")("two servers on one database", () 
 			endpoint: store.endpoint,
 			credentials: S3_CREDENTIALS,
 			cacheBytes: 1e6,
-			timeoutMs: 500,
+			timeoutMs: 20_000,
 		};
 		const options = { databaseUrl: database.url, s3 };
 		const releaseKey = makeReleaseKey();

@@ -70,7 +70,7 @@ export class Device {
 			...options,
 		];
 		return new Promise((resolve) => {
-			execFile(SIMULATOR, args, { timeout: 60_000 }, (error, serial, said) => {
+			execFile(SIMULATOR, args, { timeout: 230_000 }, (error, serial, said) => {
 				const code = error ? Number(error.code ?? -1) : 0;
 				resolve({ code, serial, said, stats: readStats(stats) });
 			});

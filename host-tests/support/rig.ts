@@ -130,7 +130,7 @@ export class Rig {
 		const app = await createApp({ logLevel: "silent", stopTimeoutMs: 500, ...options.app });
 		const url = new URL(await app.listen());
 		const rig = new Rig(app, url, await mkdtemp(join(tmpdir(), "xs-fota-rig-")));
-		onTestFinished(() => rig.#close(), 60_000);
+		onTestFinished(() => rig.#close(), 120_000);
 		await rig.client.registerReleaseKey(hexEncode(rig.key.publicKey));
 		return rig;
 	}
@@ -193,7 +193,7 @@ export class Rig {
 
 	/** Waits in real time for an event of a device in a log, and returns it. */
 	async waitForEvent(device: TestDevice, wanted: EventQuery): Promise<LogEvent> {
-		const end = Date.now() + (wanted.timeoutMs ?? 60_000);
+		const end = Date.now() + (wanted.timeoutMs ?? 120_000);
 		for (;;) {
 			const events = await this.events(device, wanted.log);
 			const found = events.find(

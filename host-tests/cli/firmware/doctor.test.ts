@@ -160,7 +160,7 @@ describe("the serial ports", () => {
 	});
 });
 
-describe("fota doctor", { timeout: 60_000 }, () => {
+describe("fota doctor", () => {
 	test("prints a line a check and ends with 0 when all is well, with 1 when something is not", async () => {
 		const env = { ...(await makeToolchain(join(folder, "for-cli"))) };
 		const well = await runFota(["doctor", "--qemu"], { cwd: folder, env });

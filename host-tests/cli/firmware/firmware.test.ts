@@ -12,8 +12,6 @@ import { parseImagePreamble } from "../../../src/protocol/esp-image.js";
 import { type FakeToolchain, makeToolchain } from "../../support/fake-toolchain.js";
 import { type FotaOutcome, runFota } from "../../support/run-fota.js";
 
-const OPTIONS = { timeout: 120_000 };
-
 let folder: string;
 let tools: FakeToolchain;
 
@@ -40,7 +38,7 @@ async function lastCall(): Promise<Call> {
 	return JSON.parse(await readFile(join(tools.MODDABLE, "called.json"), "utf8")) as Call;
 }
 
-describe("fota firmware", OPTIONS, () => {
+describe("fota firmware", () => {
 	test("builds a signed release that the server takes", async () => {
 		const signing = ["--key", "keys/release.key", "--device-type", "sensor"];
 		const built = await firmware(["--target", "esp32/esp32c3", "--version", "3.1.4", ...signing]);

@@ -102,7 +102,7 @@ describe("a folder of parts", () => {
 	});
 });
 
-describe("fota web-manifest", { timeout: 60_000 }, () => {
+describe("fota web-manifest", () => {
 	const webManifest = (...args: readonly string[]) => runFota(["web-manifest", ...args], { cwd: folder });
 
 	test("lists several chips with paths from where it lies, and no identity unless it is asked for", async () => {

@@ -11,7 +11,6 @@ import { writeProgram } from "../../support/fake-toolchain.js";
 import { testIdentity, type WrittenParts, writeParts } from "../../support/parts.js";
 import { runFota } from "../../support/run-fota.js";
 
-const OPTIONS = { timeout: 60_000 };
 const FLASH_BYTES = 4 * 1024 * 1024;
 
 let folder: string;
@@ -52,7 +51,7 @@ function pathWith(name: string): string {
 
 const qemu = (args: readonly string[], env = environment) => runFota(["qemu", ...args], { cwd: folder, env });
 
-describe("fota qemu", OPTIONS, () => {
+describe("fota qemu", () => {
 	test("puts a flash together, starts the emulator on it, and keeps it for the next run", async () => {
 		const flash = join(folder, "a", "board.flash");
 		const args = ["--parts", "parts", "--flash", "a/board.flash"];
@@ -129,7 +128,7 @@ describe("fota qemu", OPTIONS, () => {
 	});
 });
 
-describe("fota provision --parts", OPTIONS, () => {
+describe("fota provision --parts", () => {
 	let app: App;
 	let env: Record<string, string>;
 

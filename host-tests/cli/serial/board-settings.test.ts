@@ -19,7 +19,6 @@ import { CabledBoard, type CabledBoardOptions } from "../../support/cabled-board
 import { testIdentity } from "../../support/parts.js";
 import { runFota } from "../../support/run-fota.js";
 
-const OPTIONS = { timeout: 60_000 };
 const SECTOR_BYTES = 4096;
 const TABLE_OFFSET = 0x8000;
 
@@ -86,7 +85,7 @@ const failureOf = (work: Promise<unknown>): Promise<CliError> =>
 		(error: CliError) => error,
 	);
 
-describe("a setting of a board is changed", OPTIONS, () => {
+describe("a setting of a board is changed", () => {
 	test.each(["esp32", "esp32c3", "esp32s3"] as const)(
 		"in the sector that does not count, which alone is touched, and the board starts again (%s)",
 		async (chip) => {
@@ -115,7 +114,7 @@ describe("a setting of a board is changed", OPTIONS, () => {
 	});
 });
 
-describe("a board keeps its settings", OPTIONS, () => {
+describe("a board keeps its settings", () => {
 	test("when the cable is pulled between erasing and programming", async () => {
 		const cabled = await openBoard({ fault: { kind: "leaves", atPacket: 0 } });
 		const error = await failureOf(moveServer(cabled));
@@ -162,7 +161,7 @@ describe("a board keeps its settings", OPTIONS, () => {
 	});
 });
 
-describe("fota settings", OPTIONS, () => {
+describe("fota settings", () => {
 	test("shows and changes the settings of a board over its port, without showing the password", async () => {
 		const { pty, chip } = await openBoard({ isInDownloadMode: true });
 		chip.flash.set(

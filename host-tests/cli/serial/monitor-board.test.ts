@@ -8,9 +8,6 @@ import { WebSerialPort } from "../../../cli/serial/web-serial-port.js";
 import { CabledBoard } from "../../support/cabled-board.js";
 import { Pty } from "../../support/pty.js";
 
-const OPTIONS = { timeout: 30_000 };
-const POLL = { timeout: 10_000 };
-
 let folder: string;
 
 beforeAll(async () => {
@@ -19,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe("the monitor", OPTIONS, () => {
+describe("the monitor", () => {
 	test("restarts the board into its firmware and shows what it says, until it is ended", async () => {
 		const board = await CabledBoard.open({ chip: "esp32c3", folder });
 		const ending = new AbortController();
@@ -34,7 +31,7 @@ describe("the monitor", OPTIONS, () => {
 			onNote: () => {},
 			signal: ending.signal,
 		});
-		await expect.poll(() => text, POLL).toBe("rst:0x1 (POWERON)\nxs-fota starts\n");
+		await expect.poll(() => text).toBe("rst:0x1 (POWERON)\nxs-fota starts\n");
 		expect(board.chip.bootCount).toBe(1);
 		ending.abort();
 		await over;
@@ -75,12 +72,12 @@ describe("the monitor", OPTIONS, () => {
 			pty.write(new TextEncoder().encode(`${line}\n`));
 			return text.includes(line);
 		};
-		await expect.poll(says(first, "before"), POLL).toBe(true);
+		await expect.poll(says(first, "before")).toBe(true);
 		await pullOut(first);
-		await expect.poll(() => notes, POLL).toEqual([`${path} is gone; waiting for it to come back`]);
+		await expect.poll(() => notes).toEqual([`${path} is gone; waiting for it to come back`]);
 		const second = await plugIn();
-		await expect.poll(() => notes.at(-1), POLL).toBe(`${path} is back`);
-		await expect.poll(says(second, "after"), POLL).toBe(true);
+		await expect.poll(() => notes.at(-1)).toBe(`${path} is back`);
+		await expect.poll(says(second, "after")).toBe(true);
 		ending.abort();
 		await over;
 		await pullOut(second);
