@@ -1,14 +1,9 @@
 // Power cut at every flash operation between "activate" and "confirmed", and between "activate" and "given up": the
 // boot records alone, with both images already in their slots. It starts where the last update failed, with an ABORTED or
 // INVALID record of a higher number in the way. A failing run prints the cut and the seed that replay it.
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { makeRecord, putRecords, readRecord, STATE } from "./boot-record.js";
 import { ModuleDevice, makeFlash } from "./xs-device.js";
-
-// Hundreds of runs: on the optimised simulator. Set before xs-device is loaded.
-vi.hoisted(() => {
-	process.env.XS_FOTA_SIM_VARIANT = "release";
-});
 
 /** Before an operation is after the one before it. */
 const MOMENTS = ["half", "after"] as const;
@@ -17,7 +12,9 @@ const PAIRS = 16;
 
 /** What the image in ota_1 does on trial, and what counts as the end. */
 function deviceThat(onTrial: string, isOver: string): ModuleDevice {
-	return new ModuleDevice(`
+	// Hundreds of runs: on the optimised simulator.
+	return new ModuleDevice(
+		`
 		import { FotaFlash } from "native/fota-flash";
 		export default function (print, system) {
 			const flash = new FotaFlash();
@@ -29,7 +26,10 @@ function deviceThat(onTrial: string, isOver: string): ModuleDevice {
 			flash.activate(1);
 			system.restart();
 		}
-	`);
+	`,
+		[],
+		"release",
+	);
 }
 
 function startingFlash({ device, givenUp }: Flow): Uint8Array {

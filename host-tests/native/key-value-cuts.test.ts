@@ -1,15 +1,12 @@
 // The simulator's NVS under power cuts: after a cut at any operation of any write, compaction included, a key has its
 // old or its new value, the other keys theirs, and writing goes on. And what a full partition does.
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { ModuleDevice, makeFlash } from "./xs-device.js";
 
-// Hundreds of runs: on the optimised simulator. Set before xs-device is loaded.
-vi.hoisted(() => {
-	process.env.XS_FOTA_SIM_VARIANT = "release";
-});
-
 const WRITES = 4;
-const counting = new ModuleDevice(`
+// Hundreds of runs: on the optimised simulator.
+const counting = new ModuleDevice(
+	`
 	import keyValue from "embedded:storage/key-value";
 	export default function (print) {
 		const store = keyValue.open({ path: "test", format: "string" });
@@ -22,7 +19,10 @@ const counting = new ModuleDevice(`
 		for (let i = 0; i < ${WRITES}; i++) { store.write("text", "X".repeat(1800)); store.write("text", "C".repeat(2700)); }
 		print("settled");
 	}
-`);
+`,
+	[],
+	"release",
+);
 const filling = new ModuleDevice(`
 	import keyValue from "embedded:storage/key-value";
 	export default function (print) {

@@ -8,7 +8,7 @@ import { smallPartitions } from "../../cli/image/flash-image.js";
 import type { Partition } from "../../cli/image/partition-table.js";
 import { encodePartitionTable, TABLE_OFFSET } from "../../cli/image/partition-table.js";
 import { PROJECT_ROOT } from "../../cli/image/project-root.js";
-import { Device } from "../simulator/device.js";
+import { Device, type DeviceOptions } from "../simulator/device.js";
 
 const NATIVE_FOLDER = join(PROJECT_ROOT, "src", "native");
 const FLASH_BYTES = 0x100000;
@@ -72,8 +72,8 @@ export class ModuleDevice {
 	readonly #device: Device;
 
 	/** `modules`: paths from the project's root, without extension, under which the source may import them. */
-	constructor(source: string, modules: readonly string[] = []) {
-		this.#device = new Device(modulesWith(source, modules));
+	constructor(source: string, modules: readonly string[] = [], variant: DeviceOptions["variant"] = "asan") {
+		this.#device = new Device(modulesWith(source, modules), { variant });
 		const image = readSlotImage(this.flash, "ota_0");
 		if (!image) throw new Error("the device was made without an image");
 		this.image = Uint8Array.from(image); // not a Buffer, whose slice() is no copy

@@ -5,14 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildEspImage } from "../../cli/image/esp-image-builder.js";
+import { simulatorPath } from "../../cli/image/firmware-build.js";
 import { smallPartitions } from "../../cli/image/flash-image.js";
 import { encodePartitionTable, TABLE_OFFSET } from "../../cli/image/partition-table.js";
-import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import type { Chip } from "../../src/protocol/release-statement.js";
 
 const SLOT_BYTES = 0x40000;
-const VARIANT = process.env.XS_FOTA_SIM_VARIANT ?? "asan";
-export const SIMULATOR = join(PROJECT_ROOT, "build", "simulator", VARIANT, "xs-fota-sim");
+export const SIMULATOR = simulatorPath("asan");
 
 export interface DeviceRun {
 	readonly code: number;
@@ -24,15 +23,25 @@ export interface DeviceRun {
 	readonly stats: any;
 }
 
+export interface DeviceOptions {
+	/** Default esp32. */
+	readonly chip?: Chip;
+	/** The optimised simulator is for tests of hundreds of runs. Default asan. */
+	readonly variant?: "release" | "asan";
+}
+
 /** A flash file with these modules in ota_0; close() removes it. */
 export class Device {
 	readonly folder = mkdtempSync(join(tmpdir(), "xs-fota-sim-"));
 	readonly flash = join(this.folder, "flash.bin");
 	readonly #chip: Chip;
+	readonly #simulator: string;
 
 	/** `modules`: specifier to source. The entry is "main". */
-	constructor(modules: Readonly<Record<string, string>>, chip: Chip = "esp32") {
+	constructor(modules: Readonly<Record<string, string>>, options: DeviceOptions = {}) {
+		const { chip = "esp32", variant = "asan" } = options;
 		this.#chip = chip;
+		this.#simulator = simulatorPath(variant);
 		const payload = this.compile(modules);
 		const flash = new Uint8Array(0x20000 + 2 * SLOT_BYTES).fill(0xff);
 		flash.set(encodePartitionTable(smallPartitions(SLOT_BYTES)), TABLE_OFFSET);
@@ -47,7 +56,7 @@ export class Device {
 			return `${specifier}=${path}`;
 		});
 		const output = join(this.folder, "payload.xsfa");
-		execFileSync(SIMULATOR, ["compile", "--output", output, "--entry", "main", ...pairs]);
+		execFileSync(this.#simulator, ["compile", "--output", output, "--entry", "main", ...pairs]);
 		return readFileSync(output);
 	}
 
@@ -70,7 +79,7 @@ export class Device {
 			...options,
 		];
 		return new Promise((resolve) => {
-			execFile(SIMULATOR, args, { timeout: 230_000 }, (error, serial, said) => {
+			execFile(this.#simulator, args, { timeout: 230_000 }, (error, serial, said) => {
 				const code = error ? Number(error.code ?? -1) : 0;
 				resolve({ code, serial, said, stats: readStats(stats) });
 			});

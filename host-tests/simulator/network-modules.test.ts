@@ -145,7 +145,7 @@ describe("a pin", () => {
 
 	it("of a chip with one bank of them is taken modulo 32", async () => {
 		const main = `import Digital from "embedded:io/digital"; new Digital({ pin: 44, mode: Digital.Output });`;
-		const device = new Device({ main }, "esp32c3");
+		const device = new Device({ main }, { chip: "esp32c3" });
 		onTestFinished(() => device.close());
 		const run = await device.run("--fast", "--max-seconds", "5");
 		expect(run.serial).toContain("pin 12 is low");
