@@ -8,7 +8,10 @@ import type { WebSerialPort } from "./web-serial-port.js";
 
 export const ROM_BAUD = 115_200;
 const CONNECT_ATTEMPTS = 7;
-/** esptool-js itself would wait 100 s for a packet of a read that was lost. */
+/**
+ * For every answer of a chip that is known to be there. esptool-js itself would wait 100 s for a packet of a read that was
+ * lost, and 200 ms until the flashing program starts, in which a busy computer may not look at the port at all.
+ */
 const READ_TIMEOUT_MS = 5000;
 
 export interface BoardLink {
@@ -17,6 +20,8 @@ export interface BoardLink {
 	readonly baudRate: number;
 	/** How the chip gets into download mode: by the port's lines, or it is there already (button BOOT). */
 	readonly before: "default" | "usb" | "no-reset";
+	/** How often it is greeted before it is given up; each takes about 1.5 s. Default 7. */
+	readonly connectAttempts?: number;
 	/** What esptool-js says on its way. */
 	readonly onDetail: (line: string) => void;
 }
@@ -50,7 +55,8 @@ export async function connectLoader(link: BoardLink): Promise<ESPLoader> {
 		terminal: { clean: () => {}, write: say, writeLine: say },
 	});
 	loader.FLASH_READ_TIMEOUT = READ_TIMEOUT_MS;
-	await loader.connect(MODES[link.before], CONNECT_ATTEMPTS, true);
+	await loader.connect(MODES[link.before], link.connectAttempts ?? CONNECT_ATTEMPTS, true);
+	transport.leastWaitMs = READ_TIMEOUT_MS;
 	return loader;
 }
 
@@ -66,5 +72,12 @@ export async function startFlasher(loader: ESPLoader, { baudRate }: BoardLink): 
 
 /** The original prints its traces to the console, wanted or not. */
 class QuietTransport extends Transport {
+	/** While the chip is sought, its silence must be noticed soon. */
+	leastWaitMs = 0;
+
+	override read(timeoutMs: number): Promise<Uint8Array> {
+		return super.read(Math.max(timeoutMs, this.leastWaitMs));
+	}
+
 	override trace(): void {}
 }

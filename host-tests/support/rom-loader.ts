@@ -72,10 +72,10 @@ export interface RomLoaderFault {
 	/** Counted from 0 over all packets of image data. */
 	readonly atPacket: number;
 	/**
-	 * losesByte: on the way to the chip; answersLate: after 1.5 s; takesWrong: bits in flash; leaves: the cable is out;
+	 * losesByte: on the way to the chip; answersLate: after 1.5 s; startsLate: says so late that its program runs; takesWrong: bits in flash; leaves: the cable is out;
 	 * readsWrong: a bit of a packet that is read, where packets are counted from the first one read.
 	 */
-	readonly kind: "losesByte" | "answersLate" | "takesWrong" | "leaves" | "readsWrong";
+	readonly kind: "losesByte" | "answersLate" | "startsLate" | "takesWrong" | "leaves" | "readsWrong";
 	readonly leave?: () => void;
 }
 
@@ -237,11 +237,14 @@ export class RomLoader {
 			this.#memory.left -= data.length - 16;
 			this.loadedBytes += data.length - 16;
 		} else if (command !== COMMAND.memEnd) return false;
-		this.#answer(command, { status: this.#memory.left < 0 ? REFUSED : 0 });
-		if (command === COMMAND.memEnd && this.#memory.left === 0) {
+		const answer = () => {
+			this.#answer(command, { status: this.#memory.left < 0 ? REFUSED : 0 });
+			if (command !== COMMAND.memEnd || this.#memory.left !== 0) return;
 			this.#mode = "stub";
 			this.#options.send(slipFrame(new TextEncoder().encode("OHAI")));
-		}
+		};
+		if (command === COMMAND.memEnd && this.#isFaulty("startsLate")) setTimeout(answer, 1000);
+		else answer();
 		return true;
 	}
 

@@ -100,8 +100,12 @@ describe("a board is flashed", () => {
 		expect(chip.flash.subarray(0, 0x20000).every((byte) => byte === 0x5a)).toBe(false);
 	});
 
-	test.each(["losesByte", "answersLate"] as const)("also over a line that %s", async (kind) => {
-		const { chip } = await openBoard({ chip: "esp32c3", fault: { kind, atPacket: 3 } });
+	test.each([
+		["losesByte", 3],
+		["answersLate", 3],
+		["startsLate", 0],
+	] as const)("also over a line that %s", async (kind, atPacket) => {
+		const { chip } = await openBoard({ chip: "esp32c3", fault: { kind, atPacket } });
 		const job = await jobFor("esp32c3", (board as CabledBoard).port());
 		await flashBoard(job);
 		expect(chip.hasFaulted).toBe(true);
@@ -130,7 +134,8 @@ describe("nothing is written to a board", () => {
 
 	test("that does not answer; the person is told about the button", async () => {
 		await openBoard({ chip: "esp32c3", isDeaf: true });
-		const error = await failureOf(await jobFor("esp32c3", (board as CabledBoard).port()));
+		const job = await jobFor("esp32c3", (board as CabledBoard).port(), { connectAttempts: 2 });
+		const error = await failureOf(job);
 		expect(error.message).toContain("no answer from a chip on /dev/pts/");
 		expect(error.hint).toContain("Hold the button BOOT");
 	});
