@@ -8,6 +8,8 @@ export default defineConfig({
 		hookTimeout: 300_000,
 		expect: { poll: { timeout: 60_000 } },
 		maxWorkers: 2,
+		// Modules are loaded once a worker, not once a file: to load them costs more than many files' tests.
+		isolate: false,
 		reporters: ["default"],
 		projects: [
 			{ extends: true, test: { name: "host", include: ["host-tests/**/*.test.ts"] } },
