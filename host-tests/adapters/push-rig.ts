@@ -59,6 +59,7 @@ export class FakeTarget implements PushTarget {
 	readonly aborts: string[] = [];
 	listener: PushListener | undefined;
 	received = "";
+	isIdle = true;
 	isUnreadable = false;
 
 	offerPush(offer: PushOffer, listener: PushListener) {
@@ -110,15 +111,17 @@ export class PushRig {
 			inbound: this.inbound,
 			port: 3232,
 			timer,
+			clock,
 			log,
+			isUpdating: () => !target.isIdle,
 			serve: (connection, refusal) => exchange.serve(connection, refusal),
 		});
 	}
 
-	/** The device looks, without the wait; what a head says is decided in the turn behind that. */
+	/** The device looks, without the wait; what a head says is decided at the look behind that. */
 	turn(): void {
 		this.timer.fireRepeating();
-		this.timer.advance(0);
+		this.timer.fireRepeating();
 	}
 
 	/** Somebody connects, and the device has seen it. */

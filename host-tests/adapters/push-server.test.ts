@@ -67,7 +67,8 @@ describe("the push server", () => {
 		rig.target.listener?.onReady();
 		peer.receive("x".repeat(50_000));
 		expect(rig.inbound.readPeakBytes).toBe(16_384);
-		expect(rig.target.received).toHaveLength(16_384);
+		// Looked at twice.
+		expect(rig.target.received).toHaveLength(2 * 16_384);
 		rig.timer.advance(3 * BUSY_POLL_MS);
 		expect(rig.target.received).toHaveLength(50_000);
 		rig.target.listener?.onEnd(undefined);
@@ -89,6 +90,28 @@ describe("the push server", () => {
 		held[0]?.end();
 		expect(rig.dial().isClosed).toBe(false);
 		for (const tcp of rig.inbound.peers) tcp.end();
+	});
+
+	it("has one place while it updates, and keeps that for the one whose body it takes", () => {
+		started();
+		const idle = rig.dial();
+		const pusher = rig.say(rig.head({ sizeBytes: 10 }));
+		rig.target.listener?.onReady();
+		rig.target.isIdle = false;
+		rig.turn();
+		expect([idle.isClosed, pusher.isClosed]).toEqual([true, false]);
+		expect(rig.dial().isClosed).toBe(true);
+		pusher.receive("0123456789");
+		expect(rig.target.received).toBe("0123456789");
+		rig.target.listener?.onEnd(undefined);
+	});
+
+	it("keeps one of two askers when an update begins", () => {
+		started();
+		const peers = [rig.dial(), rig.dial()];
+		rig.target.isIdle = false;
+		rig.turn();
+		expect(peers.map(({ isClosed }) => isClosed)).toEqual([false, true]);
 	});
 
 	it("frees the places of those who were gone before it looked", () => {

@@ -10,11 +10,11 @@ import type { FotaInbound } from "../native/fota-inbound.js";
 import { utf8EncodeInto } from "../protocol/encoding.js";
 import { INFO_MAX_BYTES, STATEMENT_MAX_BYTES } from "../protocol/limits.js";
 import { RELEASE_HEADER } from "../protocol/push.js";
-import { type TimerPort, TimerSlot } from "./timer-slot.js";
+import type { Clock } from "../update/ports.js";
 
 /** For the whole head (threat: one that trickles and holds the place). */
 export const HEAD_LIMIT_MS = 5000;
-/** Between two pieces of a body, noticed within a quarter more. */
+/** Between two pieces of a body. */
 export const BODY_IDLE_MS = 12_000;
 /** For a whole body: a minute, and a millisecond a byte (threat: one that trickles and keeps updates away). */
 const BODY_LIMIT_MS = 60_000;
@@ -25,19 +25,18 @@ const DECISION_LIMIT_MS = 60_000;
 const ANSWER_LIMIT_MS = 10_000;
 /** What still comes behind an answer is read away, or closing would reset the connection before it is read. */
 export const LINGER_MS = 1500;
-const IDLE_TICKS = 4;
 /** The largest TCP segment of the SDK's lwip configuration. */
 const RECEIVE_BYTES = 1436;
 /** Read in one poll: a whole receive window (CONFIG_LWIP_TCP_WND_DEFAULT), and no more, however fast the sender is. */
 const POLL_BYTES = 16_384;
 const HEAD_BYTES = 512;
+const HEADER_NAMES = ["authorization", RELEASE_HEADER];
 
-export interface PushConnectionOptions {
+/** What all connections share: one object, since each value in one is a slot of the heap. */
+export interface PushHost {
 	readonly inbound: Pick<FotaInbound, "read" | "write" | "close">;
-	/** As `accept()` gave it. */
-	readonly handle: number;
-	readonly timer: TimerPort;
-	/** The head is complete, or no HTTP (then only an answer makes sense). Not from inside the constructor. */
+	readonly clock: Clock;
+	/** The head is complete, or no HTTP (then only an answer makes sense). From inside poll(). */
 	readonly onHead: (connection: PushConnection, refusal: Refusal | undefined) => void;
 	/** Once, last; also after an answer. */
 	readonly onClosed: (connection: PushConnection) => void;
@@ -59,16 +58,15 @@ export interface Answer {
 	readonly body: string;
 }
 
-/** deciding: the head was handed over. waiting: the body is complete. lingering: the answer is written. */
-type Phase = "head" | "deciding" | "body" | "waiting" | "answering" | "lingering" | "closed";
+/** read: the head is complete. deciding: it was handed over. waiting: the body is complete. lingering: the answer is written. */
+type Phase = "head" | "read" | "deciding" | "body" | "waiting" | "answering" | "lingering" | "closed";
 
 export class PushConnection {
-	readonly #options: PushConnectionOptions;
-	readonly #parser = new RequestParser({ headerNames: ["authorization", RELEASE_HEADER] });
+	readonly #host: PushHost;
+	readonly #handle: number;
+	readonly #parser = new RequestParser({ headerNames: HEADER_NAMES });
 	readonly #in = new Uint8Array(RECEIVE_BYTES);
 	readonly #out = new Uint8Array(HEAD_BYTES + INFO_MAX_BYTES);
-	readonly #limitTimer: TimerSlot;
-	readonly #tickTimer: TimerSlot;
 	#phase: Phase = "head";
 	#taker: BodyTaker | undefined;
 	#delayed: Answer | undefined;
@@ -77,26 +75,40 @@ export class PushConnection {
 	#heldBytes = 0;
 	#outBytes = 0;
 	#sentBytes = 0;
-	#quietTicks = 0;
+	/** When the phase is over, whatever comes. */
+	#limitMs = 0;
+	/** When the last piece of a body came. */
+	#heardMs = 0;
 	/** Nothing good is to be expected of it: it goes when another wants its place. */
 	isExpendable = false;
 
-	constructor(options: PushConnectionOptions) {
-		this.#options = options;
-		const onFault = () => this.close();
-		this.#limitTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#timeOut(), onFault });
-		this.#tickTimer = new TimerSlot({ timer: options.timer, onTime: () => this.#tick(), onFault });
-		this.#limitTimer.set(HEAD_LIMIT_MS);
+	/** `handle`: as `accept()` gave it. */
+	constructor(host: PushHost, handle: number) {
+		this.#host = host;
+		this.#handle = handle;
+		this.#limitIn(HEAD_LIMIT_MS);
 	}
 
-	/** What can be moved now is moved. Never throws. */
+	/** What can be moved now is moved, what is over is ended. Called again and again; has no timer. Never throws. */
 	poll(): void {
 		try {
+			if (this.#phase === "read") {
+				// Not in the turn that read it: what is decided now would stand on the stack of the reading.
+				this.#phase = "deciding";
+				this.#host.onHead(this, this.#parser.error);
+				return;
+			}
 			this.#pump();
 			this.#read();
+			this.#watch();
 		} catch {
 			this.close();
 		}
+	}
+
+	/** Somebody takes its body, or what came of that is still to be answered. */
+	get isTaken(): boolean {
+		return this.#phase === "body" || this.#phase === "waiting" || this.#taker !== undefined;
 	}
 
 	get method(): string {
@@ -131,9 +143,8 @@ export class PushConnection {
 	receive(): void {
 		if (this.#phase !== "deciding") return;
 		this.#phase = "body";
-		this.#quietTicks = 0;
-		this.#limitTimer.set(BODY_LIMIT_MS + this.#parser.leftBytes * BODY_MS_A_BYTE);
-		this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
+		this.#heardMs = this.#host.clock.nowMs();
+		this.#limitIn(BODY_LIMIT_MS + this.#parser.leftBytes * BODY_MS_A_BYTE);
 		if (this.#parser.expectsContinue && this.#heldBytes === 0) this.#put(CONTINUE);
 		this.#takeHeld();
 	}
@@ -142,11 +153,10 @@ export class PushConnection {
 	answer(answer: Answer): void {
 		if (this.#phase === "closed" || this.#phase === "answering" || this.#phase === "lingering") return;
 		const { status, mediaType, headers = [], body } = answer;
-		this.#tickTimer.clear();
 		this.#taker = undefined;
 		this.#heldBytes = 0;
 		this.#phase = "answering";
-		this.#limitTimer.set(ANSWER_LIMIT_MS);
+		this.#limitIn(ANSWER_LIMIT_MS);
 		const text = new Uint8Array(INFO_MAX_BYTES);
 		const bodyBytes = utf8EncodeInto(body, text, 0);
 		const head = writeResponseHead(this.#out.subarray(this.#outBytes), {
@@ -172,24 +182,34 @@ export class PushConnection {
 		if (this.#phase !== "deciding") return;
 		this.isExpendable = true;
 		this.#delayed = answer;
-		this.#limitTimer.set(delayMs);
+		this.#limitIn(delayMs);
 	}
 
 	/** Idempotent. */
 	close(): void {
 		if (this.#phase === "closed") return;
 		this.#phase = "closed";
-		this.#limitTimer.clear();
-		this.#tickTimer.clear();
-		this.#options.inbound.close(this.#options.handle);
+		this.#host.inbound.close(this.#handle);
 		this.#lose("the connection is gone");
-		this.#options.onClosed(this);
+		this.#host.onClosed(this);
 	}
 
 	#lose(reason: string): void {
 		const taker = this.#taker;
 		this.#taker = undefined;
 		taker?.onLost(reason);
+	}
+
+	#limitIn(delayMs: number): void {
+		this.#limitMs = this.#host.clock.nowMs() + delayMs;
+	}
+
+	/** Behind the reading: what came while JavaScript was busy has come in time. */
+	#watch(): void {
+		const nowMs = this.#host.clock.nowMs();
+		if (nowMs >= this.#limitMs) this.#timeOut();
+		else if (this.#phase === "body" && nowMs - this.#heardMs >= BODY_IDLE_MS)
+			this.#stalled(`nothing came for ${BODY_IDLE_MS / 1000} s`);
 	}
 
 	#timeOut(): void {
@@ -200,13 +220,6 @@ export class PushConnection {
 		else this.close();
 	}
 
-	#tick(): void {
-		this.#quietTicks += 1;
-		if (this.#phase === "deciding") this.#options.onHead(this, this.#parser.error);
-		else if (this.#quietTicks > IDLE_TICKS) this.#stalled(`nothing came for ${BODY_IDLE_MS / 1000} s`);
-		else this.#tickTimer.set(BODY_IDLE_MS / IDLE_TICKS);
-	}
-
 	/** Whoever took the body answers, or the limit ends it. */
 	#stalled(reason: string): void {
 		this.#wait();
@@ -215,13 +228,13 @@ export class PushConnection {
 
 	#wait(): void {
 		this.#phase = "waiting";
-		this.#tickTimer.clear();
-		this.#limitTimer.set(DECISION_LIMIT_MS);
+		this.#limitIn(DECISION_LIMIT_MS);
 	}
 
 	/** Until nothing is there, nothing is wanted, or it was enough for one turn. */
 	#read(): void {
-		const { inbound, handle } = this.#options;
+		const { inbound } = this.#host;
+		const handle = this.#handle;
 		let restBytes = POLL_BYTES;
 		while (restBytes > 0) {
 			const wantedBytes = Math.min(restBytes, this.#wantedBytes());
@@ -244,12 +257,10 @@ export class PushConnection {
 	#takeHead(byteCount: number): void {
 		const taken = this.#parser.feedHead(this.#in, 0, byteCount);
 		if (this.#parser.error === undefined && !this.#parser.isHeadComplete) return;
-		this.#phase = "deciding";
-		this.#limitTimer.set(DECISION_LIMIT_MS);
+		this.#phase = "read";
+		this.#limitIn(DECISION_LIMIT_MS);
 		this.#heldOffset = taken;
 		this.#heldBytes = byteCount - taken;
-		// In a turn of its own: what is decided now would stand on the stack of the poll.
-		this.#tickTimer.set(0);
 	}
 
 	#takeHeld(): void {
@@ -260,7 +271,7 @@ export class PushConnection {
 	}
 
 	#takeBody(offset: number, byteCount: number): void {
-		this.#quietTicks = 0;
+		this.#heardMs = this.#host.clock.nowMs();
 		if (!this.#parser.takeBody(byteCount)) {
 			this.#stalled("more bytes than announced");
 			return;
@@ -281,7 +292,8 @@ export class PushConnection {
 
 	/** As much as is taken now; the rest waits for the next poll. */
 	#pump(): void {
-		const { inbound, handle } = this.#options;
+		const { inbound } = this.#host;
+		const handle = this.#handle;
 		while (this.#sentBytes < this.#outBytes) {
 			const sentBytes = inbound.write(handle, this.#out, this.#sentBytes, this.#outBytes - this.#sentBytes);
 			if (sentBytes < 0) this.close();
@@ -291,6 +303,6 @@ export class PushConnection {
 		if (this.#phase !== "answering") return;
 		this.#phase = "lingering";
 		this.isExpendable = true;
-		this.#limitTimer.set(LINGER_MS);
+		this.#limitIn(LINGER_MS);
 	}
 }

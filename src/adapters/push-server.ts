@@ -3,14 +3,18 @@
 // the first time (before that there is no network stack to ask) and stays open.
 
 import type { FotaInbound } from "../native/fota-inbound.js";
-import type { Log } from "../update/ports.js";
+import type { Clock, Log } from "../update/ports.js";
 import { describeCause } from "./cause.js";
 import type { NetworkListener } from "./network.js";
-import { PushConnection, type PushConnectionOptions } from "./push-connection.js";
+import { PushConnection, type PushHost } from "./push-connection.js";
 import { type TimerPort, TimerSlot } from "./timer-slot.js";
 
-/** Each costs about 6 KB while it is there; two, so that a stalled one does not hide the device. */
+/**
+ * Each costs about 8 KB while it is there; two, so that a stalled one does not hide the device. One while it updates, when
+ * memory is needed elsewhere: a firmware that ran out of it while on trial would be rolled back (threat: whoever asks).
+ */
 export const CONNECTIONS_MAX = 2;
+export const UPDATING_CONNECTIONS_MAX = 1;
 /** Between two attempts to listen. */
 export const LISTEN_REST_MS = 10_000;
 /** Between two looks while nobody is there: nobody minds that wait, and it costs a device at rest next to nothing. */
@@ -21,7 +25,7 @@ export const BUSY_POLL_MS = 20;
 const ACCEPTS_MAX = 8;
 
 /** Of FotaInbound: an end is a number, and nothing throws but listen(). */
-export type InboundPort = Pick<FotaInbound, "listen" | "accept" | "stop"> & PushConnectionOptions["inbound"];
+export type InboundPort = Pick<FotaInbound, "listen" | "accept" | "stop"> & PushHost["inbound"];
 
 /** Repeats without an allocation each time. Moddable's `Timer` fits as it is. */
 export interface RepeatingTimerPort extends TimerPort {
@@ -32,14 +36,18 @@ export interface PushServerOptions {
 	readonly inbound: InboundPort;
 	readonly port: number;
 	readonly timer: RepeatingTimerPort;
+	readonly clock: Clock;
 	readonly log: Log;
-	readonly serve: PushConnectionOptions["onHead"];
+	readonly serve: PushHost["onHead"];
+	/** A download, a verification or a trial is under way. */
+	readonly isUpdating: () => boolean;
 }
 
 export class PushServer implements NetworkListener {
 	readonly #options: PushServerOptions;
 	readonly #retryTimer: TimerSlot;
 	readonly #look = () => this.#poll();
+	readonly #host: PushHost;
 	#isOpen = false;
 	#pollTimer: unknown;
 	#pollMs = 0;
@@ -50,6 +58,11 @@ export class PushServer implements NetworkListener {
 	constructor(options: PushServerOptions) {
 		this.#options = options;
 		const onFault = (cause: unknown) => options.log.write("error", `push server: ${describeCause(cause)}`);
+		const { inbound, clock, serve } = options;
+		const onClosed = (closed: PushConnection) => {
+			this.#connections = this.#connections.filter((other) => other !== closed);
+		};
+		this.#host = { inbound, clock, onHead: serve, onClosed };
 		this.#retryTimer = new TimerSlot({ timer: options.timer, onTime: () => this.start(), onFault });
 	}
 
@@ -98,12 +111,22 @@ export class PushServer implements NetworkListener {
 	/** A throw that reached the native code behind the timer would restart the chip. */
 	#poll(): void {
 		try {
+			if (this.#options.isUpdating()) this.#makeRoom();
 			const connections = this.#connections;
 			for (let at = 0; at < connections.length; at += 1) connections[at]?.poll();
 			this.#accept();
 			this.#pollEvery(this.#connections.length > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
 		} catch (cause) {
 			this.#options.log.write("error", `push server: ${describeCause(cause)}`);
+		}
+	}
+
+	/** An update has begun while more were there than it leaves room for. */
+	#makeRoom(): void {
+		for (let at = this.#connections.length - 1; at >= 0; at -= 1) {
+			if (this.#connections.length <= UPDATING_CONNECTIONS_MAX) return;
+			const connection = this.#connections[at];
+			if (connection?.isTaken === false) connection.close();
 		}
 	}
 
@@ -116,22 +139,15 @@ export class PushServer implements NetworkListener {
 	}
 
 	#admit(handle: number): void {
-		const { inbound, timer, serve } = this.#options;
-		if (this.#connections.length >= CONNECTIONS_MAX)
+		const { inbound, isUpdating } = this.#options;
+		const placesMax = isUpdating() ? UPDATING_CONNECTIONS_MAX : CONNECTIONS_MAX;
+		if (this.#connections.length >= placesMax)
 			this.#connections.find((connection) => connection.isExpendable)?.close();
-		if (this.#connections.length >= CONNECTIONS_MAX) {
+		if (this.#connections.length >= placesMax) {
 			inbound.close(handle);
 			return;
 		}
-		const connection = new PushConnection({
-			inbound,
-			handle,
-			timer,
-			onHead: serve,
-			onClosed: (closed) => {
-				this.#connections = this.#connections.filter((other) => other !== closed);
-			},
-		});
+		const connection = new PushConnection(this.#host, handle);
 		this.#connections = [...this.#connections, connection];
 		// Whoever is gone already leaves the place to the next in this turn.
 		connection.poll();

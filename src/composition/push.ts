@@ -45,7 +45,9 @@ export function createPushServer(parts: PushParts): PushServer {
 		inbound: new FotaInbound(),
 		port: PUSH_PORT,
 		timer: Timer,
+		clock,
 		log,
+		isUpdating: () => !target.isIdle,
 		serve: (connection, refusal) => exchange.serve(connection, refusal),
 	});
 }
