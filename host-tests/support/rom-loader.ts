@@ -3,56 +3,21 @@
 // it is sent as the chip does, and counts what a chip would not have taken.
 import { createHash } from "node:crypto";
 import { inflateSync } from "node:zlib";
+import {
+	answerPacket,
+	BAD_CHECKSUM,
+	type ChipModel,
+	COMMAND,
+	MODELS,
+	READ_ID,
+	REFUSED,
+	type RomAnswer,
+	SPI_USER_COMMAND,
+	UNKNOWN_COMMAND,
+} from "./rom-protocol.js";
 import { SlipReader, slipFrame } from "./slip.js";
 
 const SECTOR_BYTES = 4096;
-const COMMAND = {
-	memBegin: 0x05,
-	memEnd: 0x06,
-	memData: 0x07,
-	sync: 0x08,
-	writeReg: 0x09,
-	readReg: 0x0a,
-	changeBaud: 0x0f,
-	deflateBegin: 0x10,
-	deflateData: 0x11,
-	deflateEnd: 0x12,
-	md5: 0x13,
-	securityInfo: 0x14,
-	eraseFlash: 0xd0,
-	readFlash: 0xd2,
-} as const;
-/** Status of an answer: 0 is good. */
-const REFUSED = 1;
-const BAD_CHECKSUM = 7;
-const UNKNOWN_COMMAND = 5;
-const SPI_USER_COMMAND = 1 << 18;
-const READ_ID = 0x9f;
-
-interface ChipModel {
-	/** What it answers where the family is asked for; undefined: it does not know that command. */
-	readonly chipId: number | undefined;
-	readonly magic: number;
-	readonly spi: { readonly command: number; readonly user2: number; readonly w0: number };
-}
-
-const MODELS = {
-	esp32: {
-		chipId: undefined,
-		magic: 0x00f01d83,
-		spi: { command: 0x3ff42000, user2: 0x3ff42024, w0: 0x3ff42080 },
-	},
-	esp32c3: {
-		chipId: 5,
-		magic: 0x6921506f,
-		spi: { command: 0x60002000, user2: 0x60002020, w0: 0x60002058 },
-	},
-	esp32s3: {
-		chipId: 9,
-		magic: 0x09,
-		spi: { command: 0x60002000, user2: 0x60002020, w0: 0x60002058 },
-	},
-} as const satisfies Readonly<Record<string, ChipModel>>;
 
 export interface RomLoaderOptions {
 	readonly chip: keyof typeof MODELS;
@@ -332,18 +297,7 @@ export class RomLoader {
 		if (isWrong) this.flash[transfer.offset + 100] = 0;
 	}
 
-	#answer(
-		command: number,
-		with_: { value?: number; data?: Uint8Array; status?: number; code?: number } = {},
-	): void {
-		const data = with_.data ?? new Uint8Array(0);
-		const answer = new Uint8Array(8 + data.length + 2);
-		const view = new DataView(answer.buffer);
-		answer.set([1, command]);
-		view.setUint16(2, data.length + 2, true);
-		view.setUint32(4, with_.value ?? 0, true);
-		answer.set(data, 8);
-		answer.set([with_.status ?? 0, with_.code ?? with_.status ?? 0], 8 + data.length);
-		this.#options.send(slipFrame(answer));
+	#answer(command: number, answer: RomAnswer = {}): void {
+		this.#options.send(slipFrame(answerPacket(command, answer)));
 	}
 }
