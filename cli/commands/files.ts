@@ -9,15 +9,26 @@ import { SECTOR_BYTES, STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js"
 import { CliError } from "../cli-error.js";
 import { writeDurably } from "../durable-file.js";
 
+/** An application's .bin. */
 export async function readImageFile(path: string): Promise<Uint8Array> {
+	return readWhole(path, "Build it first: fota build --version … (simulator) or fota firmware (board).");
+}
+
+/** An identity, or the flash of a device. */
+export async function readFlashFile(path: string): Promise<Uint8Array> {
+	return readWhole(path, "fota provision makes it.");
+}
+
+async function readWhole(path: string, hintWhereMissing: string): Promise<Uint8Array> {
 	return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-		throw new CliError(`${path} cannot be read: ${cause.code}`, { cause });
+		const hint = cause.code === "ENOENT" ? hintWhereMissing : undefined;
+		throw new CliError(`${path} cannot be read: ${cause.code}`, { hint, cause });
 	});
 }
 
 /** An identity partition with a device in it, as `fota provision --identity-only` wrote it. */
 export async function readIdentityImage(path: string): Promise<Uint8Array> {
-	const bytes = await readImageFile(path);
+	const bytes = await readFlashFile(path);
 	const records = [0, SECTOR_BYTES].map((at) => parseIdentityRecord(bytes.subarray(at, at + SECTOR_BYTES)));
 	if (bytes.length !== IDENTITY_SECTORS * SECTOR_BYTES || records.every((record) => record === undefined))
 		throw new CliError(`${path} is not the identity of a device`, {
@@ -66,9 +77,19 @@ export async function checkSecretOutput(
 			hint: "It may be all that a device is. Give another file with --out, or say --force if that device may go.",
 		});
 	if (isLocked(path))
-		throw new CliError(`a simulated device is running on ${path}`, {
-			hint: "Stop it first (Ctrl+C where it runs), or give another file with --out.",
-		});
+		throw deviceRunning(path, "Stop it first (Ctrl+C where it runs), or give another file with --out.");
+}
+
+/** Refuses what writeSecret() could not take the place of, and a flash that a simulated device runs on: it would not see it. */
+export async function checkChangeable(path: string): Promise<void> {
+	const found = await stat(path).catch(refuseOutput(path));
+	if (!found.isFile()) throw new CliError(`${path} is not a file`);
+	await access(dirname(path), constants.W_OK).catch(refuseOutput(path));
+	if (isLocked(path)) throw deviceRunning(path, "Stop it first (Ctrl+C where it runs).");
+}
+
+function deviceRunning(path: string, hint: string): CliError {
+	return new CliError(`a simulated device is running on ${path}`, { hint });
 }
 
 // The simulator holds a lock on its flash (flock(2)), which Node itself cannot ask for. Without the tool the device is

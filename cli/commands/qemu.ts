@@ -11,7 +11,7 @@ import { findQemu } from "../qemu/find-qemu.js";
 import { runQemu } from "../qemu/run-qemu.js";
 import type { Shell } from "../shell.js";
 import { parsePort } from "./arguments.js";
-import { readIdentityImage, readImageFile, writeSecret } from "./files.js";
+import { readFlashFile, readIdentityImage, writeSecret } from "./files.js";
 
 interface QemuOptions {
 	readonly parts: string;
@@ -54,7 +54,7 @@ async function qemu(options: QemuOptions, shell: Shell): Promise<void> {
 
 /** The emulator's ROM would print an error for ever; it starts a bootloader at offset 0. */
 async function checkBootable(path: string): Promise<void> {
-	const flash = await readImageFile(path);
+	const flash = await readFlashFile(path);
 	if (flash[0] !== IMAGE_MAGIC)
 		throw new CliError(`${path} holds no bootloader for an ESP32-C3`, {
 			hint: "A simulated board's flash has none. Give what fota qemu or fota provision --parts made.",

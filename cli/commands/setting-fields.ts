@@ -27,6 +27,14 @@ export interface SettingField {
 
 const asText = (text: string) => text;
 
+export const PASSWORD_FIELD: SettingField = {
+	name: "wifi-password",
+	path: ["wifi", "password"],
+	parse: asText,
+	isSecret: true,
+	show: ({ wifi }) => (wifi === undefined || wifi.password === "" ? "not set" : "set"),
+};
+
 export const SETTING_FIELDS: readonly SettingField[] = [
 	{
 		name: "host",
@@ -49,13 +57,7 @@ export const SETTING_FIELDS: readonly SettingField[] = [
 		unset: "group",
 		show: ({ wifi }) => wifi?.ssid ?? "none",
 	},
-	{
-		name: "wifi-password",
-		path: ["wifi", "password"],
-		parse: asText,
-		isSecret: true,
-		show: ({ wifi }) => (wifi === undefined || wifi.password === "" ? "not set" : "set"),
-	},
+	PASSWORD_FIELD,
 	{ name: "hostname", path: ["hostname"], parse: parseHostname, show: hostnameOf },
 	{
 		name: "led-pin",

@@ -6,7 +6,7 @@ import { CliError } from "../cli-error.js";
 import { type FlashAccess, findIdentityPlace, type IdentityPlace } from "../device/identity-flash.js";
 import { printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
-import { checkSecretOutput, readImageFile, writeSecret } from "./files.js";
+import { checkChangeable, readFlashFile, writeSecret } from "./files.js";
 
 export interface SettingsSource {
 	readonly port?: string;
@@ -17,16 +17,21 @@ export interface SettingsSource {
 	readonly verbose?: boolean;
 }
 
+export interface IdentityVisit extends SettingsSource {
+	/** What cannot be changed is refused at once, before anything is asked for or shown. */
+	readonly isChange: boolean;
+}
+
 /** Throws CliError; the board restarts in any case, unless it is not to. */
 export async function withIdentityPlace(
-	source: SettingsSource,
+	source: IdentityVisit,
 	shell: Shell,
 	work: (place: IdentityPlace) => Promise<void>,
 ): Promise<void> {
 	const { port, image } = source;
 	if ((port === undefined) === (image === undefined))
 		throw new CliError("whose settings?", { hint: "Give one of --port and --image." });
-	if (image !== undefined) return work(await openFile(image));
+	if (image !== undefined) return work(await openFile(image, source.isChange));
 	// Loaded only where they are needed: they bring native code for the serial port.
 	const { visitBoard } = await import("../serial/board-memory.js");
 	const { WebSerialPort } = await import("../serial/web-serial-port.js");
@@ -43,8 +48,10 @@ export async function withIdentityPlace(
 	return visitBoard(visit, async (flash) => work(await findIdentityPlace(flash)));
 }
 
-async function openFile(path: string): Promise<IdentityPlace> {
-	const flash = new FlashFile(path, new Uint8Array(await readImageFile(path)));
+async function openFile(path: string, isChange: boolean): Promise<IdentityPlace> {
+	const bytes = new Uint8Array(await readFlashFile(path));
+	if (isChange) await checkChangeable(path);
+	const flash = new FlashFile(path, bytes);
 	return flash.sizeBytes === IDENTITY_SECTORS * SECTOR_BYTES
 		? { flash, offsetBytes: 0 }
 		: findIdentityPlace(flash);
@@ -70,9 +77,9 @@ class FlashFile implements FlashAccess {
 		return this.#bytes.slice(offsetBytes, offsetBytes + byteCount);
 	}
 
-	/** Not under a simulated device that runs on it: that has the old file open and would not see it. */
+	/** Not under a simulated device that was started meanwhile. */
 	async writeSector(offsetBytes: number, sector: Uint8Array): Promise<void> {
-		await checkSecretOutput(this.#path, { isForced: true });
+		await checkChangeable(this.#path);
 		this.#bytes.set(sector, offsetBytes);
 		await writeSecret(this.#path, this.#bytes);
 	}

@@ -11,7 +11,13 @@ import { printable } from "../render/device-table.js";
 import { printFacts, printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
 import { parseCount } from "./arguments.js";
-import { applyEdits, parseEdits, SETTING_FIELDS, type SettingEdit } from "./setting-fields.js";
+import {
+	applyEdits,
+	PASSWORD_FIELD,
+	parseEdits,
+	SETTING_FIELDS,
+	type SettingEdit,
+} from "./setting-fields.js";
 import { type SettingsSource, withIdentityPlace } from "./settings-source.js";
 import { askWifiPassword, WIFI_PASSWORD_VARIABLE } from "./wifi-password.js";
 
@@ -19,6 +25,7 @@ interface SettingsOptions extends SettingsSource {
 	readonly set?: readonly string[];
 	readonly unset?: readonly string[];
 	readonly wifiPasswordFile?: string;
+	readonly keepPassword?: boolean;
 }
 
 export function settingsCommand(shell: Shell): Command {
@@ -45,6 +52,7 @@ export function settingsCommand(shell: Shell): Command {
 			"--wifi-password-file <file>",
 			`its first line is the password; else it comes from ${WIFI_PASSWORD_VARIABLE}, or is asked for without showing it`,
 		)
+		.option("--keep-password", "another wifi-ssid has the same password; else the new one is asked for")
 		.optionsGroup("The board:")
 		.option("--baud <rate>", "speed", parseCount, 115_200)
 		.addOption(
@@ -59,7 +67,7 @@ export function settingsCommand(shell: Shell): Command {
 
 async function settings(options: SettingsOptions, shell: Shell): Promise<void> {
 	const edits = parseEdits(options.set ?? [], options.unset ?? []);
-	await withIdentityPlace(options, shell, async (place) => {
+	await withIdentityPlace({ ...options, isChange: edits.length > 0 }, shell, async (place) => {
 		const found = await readIdentity(place, (text) => printLine(shell.stderr, `fota: ${printable(text)}`));
 		if (edits.length === 0) showSettings(found, shell);
 		else await change(place, { found, edits, options, shell });
@@ -108,19 +116,24 @@ async function secretEdits(
 	{ found, edits, options, shell }: Change,
 ): Promise<readonly SettingEdit[]> {
 	const { wifi } = checked(draft);
-	const edit = edits.find(({ field, value }) => field.isSecret && value !== undefined);
-	if (edit === undefined) {
-		const isOpened = edits.some(({ field }) => field.isSecret);
-		if (found.identity.wifi === undefined && wifi !== undefined && !isOpened)
-			throw new CliError("the password of the Wi-Fi is not given", {
-				hint: "Add --set wifi-password, or --unset wifi-password where it has none.",
-			});
-		return [];
+	const before = found.identity.wifi;
+	const named = edits.find(({ field }) => field === PASSWORD_FIELD);
+	if (options.keepPassword && (named !== undefined || before === undefined))
+		throw new CliError("there is no password to keep", { hint: "Leave --keep-password out." });
+	if (wifi === undefined) {
+		if (named?.value === undefined) return [];
+		throw new CliError("which Wi-Fi?", { hint: "It was unset just now." });
 	}
-	if (wifi === undefined) throw new CliError("which Wi-Fi?", { hint: "It was unset just now." });
-	const source = { ssid: wifi.ssid, isOpen: false, file: options.wifiPasswordFile };
-	return [{ ...edit, value: await askWifiPassword(source, shell) }];
+	// Another network has another password: with the old one the device would be off the air.
+	const isAsked =
+		named === undefined ? !options.keepPassword && wifi.ssid !== before?.ssid : named.value !== undefined;
+	if (!isAsked) return [];
+	const source = { ssid: wifi.ssid, isOpen: false, file: options.wifiPasswordFile, openHint: OPEN_HINT };
+	return [{ field: PASSWORD_FIELD, value: await askWifiPassword(source, shell) }];
 }
+
+const OPEN_HINT =
+	"Say --unset wifi-password if the network has none, --keep-password if it is the one before.";
 
 function checked(document: Uint8Array): Identity {
 	try {

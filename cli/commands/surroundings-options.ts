@@ -51,7 +51,12 @@ export async function surroundingsFrom(options: SurroundingsOptions, shell: Shel
 		ssid === undefined
 			? ""
 			: await askWifiPassword(
-					{ ssid, isOpen: options.wifiOpen === true, file: options.wifiPasswordFile },
+					{
+						ssid,
+						isOpen: options.wifiOpen === true,
+						file: options.wifiPasswordFile,
+						openHint: "Say --wifi-open if the network has none.",
+					},
 					shell,
 				);
 	return {

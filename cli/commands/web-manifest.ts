@@ -14,7 +14,7 @@ import {
 import { findPartition } from "../image/flash-image.js";
 import { printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
-import { readImageFile } from "./files.js";
+import { readFlashFile } from "./files.js";
 
 interface WebManifestOptions {
 	readonly parts: readonly string[];
@@ -63,7 +63,7 @@ async function buildOf(folder: string, options: WebManifestOptions): Promise<Bui
 	const parts = build.parts.map(({ path, offset }) => ({ path: relative(here, join(folder, path)), offset }));
 	if (options.identity !== undefined) {
 		const offset = findPartition(partitions, IDENTITY_PARTITION).offsetBytes;
-		const bytes = await readImageFile(options.identity);
+		const bytes = await readFlashFile(options.identity);
 		checkFit([...contents, { name: "identity", offsetBytes: offset, bytes }], partitions);
 		parts.push({ path: relative(here, options.identity), offset });
 	}

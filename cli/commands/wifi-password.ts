@@ -1,6 +1,6 @@
 // Where the Wi-Fi password comes from: a file, an environment variable, or the person at the terminal, whose typing is
 // not shown. Never the command line: it would stand in the shell's history and in every list of processes. Called by
-// `fota provision`. It must not print the password, nor put it into an error.
+// `fota provision` and `fota settings`. It must not print the password, nor put it into an error.
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
@@ -14,6 +14,8 @@ export interface WifiPasswordSource {
 	/** The network has none. */
 	readonly isOpen: boolean;
 	readonly file?: string | undefined;
+	/** How the command says that there is none. */
+	readonly openHint: string;
 }
 
 /** 8 to 63 characters, or empty for an open network. */
@@ -22,7 +24,7 @@ export async function askWifiPassword(source: WifiPasswordSource, shell: Shell):
 	const password = await readPassword(source, shell);
 	if (!/^[\x20-\x7e]{8,63}$/.test(password))
 		throw new CliError("the Wi-Fi password is not 8 to 63 printable ASCII characters", {
-			hint: "Say --wifi-open if the network has none.",
+			hint: source.openHint,
 		});
 	return password;
 }
@@ -33,7 +35,7 @@ async function readPassword(source: WifiPasswordSource, shell: Shell): Promise<s
 	if (fromEnvironment !== undefined) return fromEnvironment;
 	if (!shell.stdin.isTTY)
 		throw new CliError("the password of the Wi-Fi is not given", {
-			hint: `Put it into a file (--wifi-password-file) or into ${WIFI_PASSWORD_VARIABLE}.`,
+			hint: `Put it into a file (--wifi-password-file) or into ${WIFI_PASSWORD_VARIABLE}. ${source.openHint}`,
 		});
 	return promptUnseen(`Password of the Wi-Fi ${source.ssid}: `, shell);
 }

@@ -1,8 +1,9 @@
 // `fota settings` on files: what is shown, what is changed and what stays, and what never shows.
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { buildFlash, partitionBytes, smallPartitions } from "../../cli/image/flash-image.js";
 import { hexEncode, utf8Encode } from "../../src/protocol/encoding.js";
 import {
@@ -193,6 +194,37 @@ describe("fota settings refuses", () => {
 		expect((await settings(["--set", "wifi-ssid=x"])).error).toMatch(/--unset wifi-password/);
 		expect((await settings(["--set", "wifi-ssid=x", "--unset", "wifi-password"])).code).toBe(0);
 		expect((await storedInFile()).identity.wifi).toEqual({ ssid: "x", password: "" });
+	});
+
+	test("another Wi-Fi with the password of the one before, unless that is said", async () => {
+		const before = await readFile(file);
+		const refused = await settings(["--set", "wifi-ssid=Cellar"]);
+		expect(refused).toMatchObject({ code: 1, out: "" });
+		expect(refused.error).toMatch(/password of the Wi-Fi is not given[\s\S]*--keep-password/);
+		expect((await settings(["--set", "wifi-password", "--keep-password"])).error).toContain(
+			"no password to keep",
+		);
+		expect(Buffer.compare(await readFile(file), before)).toBe(0);
+		expect((await settings(["--set", "wifi-ssid=Workshop", "port=81"])).code).toBe(0);
+		expect((await settings(["--set", "wifi-ssid=Cellar"], { FOTA_WIFI_PASSWORD: PASSWORD })).code).toBe(0);
+		expect((await storedInFile()).identity.wifi).toEqual({ ssid: "Cellar", password: PASSWORD });
+		expect((await settings(["--set", "wifi-ssid=Attic", "--keep-password"])).code).toBe(0);
+		expect((await storedInFile()).identity.wifi).toEqual({ ssid: "Attic", password: PASSWORD });
+		expect((await settings(["--set", "wifi-ssid=Shed", "--unset", "wifi-password"])).code).toBe(0);
+		expect((await storedInFile()).identity.wifi).toEqual({ ssid: "Shed", password: "" });
+	});
+
+	test("a device that is running, before anything is shown or asked for", async () => {
+		const device = spawn("flock", [file, "cat"], { stdio: ["pipe", "ignore", "ignore"] });
+		onTestFinished(() => void device.kill());
+		const isLocked = () => spawnSync("flock", ["-n", file, "true"]).status === 1;
+		await expect.poll(isLocked, { timeout: 10_000 }).toBe(true);
+		const { code, out, error } = await settings(["--set", "port=81", "wifi-password"]);
+		expect({ code, out }).toEqual({ code: 1, out: "" });
+		expect(error).toMatch(/a simulated device is running on .*\n +Stop it first/);
+		expect(error).not.toContain("--out");
+		// To look at it does no harm.
+		expect((await settings([])).code).toBe(0);
 	});
 
 	test("files without an identity, and to work on nothing or on two things", async () => {
