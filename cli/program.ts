@@ -18,6 +18,7 @@ import { settingsCommand } from "./commands/settings.js";
 import { signCommand } from "./commands/sign.js";
 import { statusCommand } from "./commands/status.js";
 import { webManifestCommand } from "./commands/web-manifest.js";
+import { asTyped } from "./render/as-typed.js";
 import { arrangeHelp } from "./render/help.js";
 import { printError } from "./render/text.js";
 import type { Output, Shell } from "./shell.js";
@@ -66,7 +67,7 @@ export async function runCommand(args: readonly string[], shell: Shell): Promise
 		// Commander has printed its own message.
 		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.input;
 		if (!(error instanceof CliError)) throw error;
-		printError(shell.stderr, error);
+		printError(shell, error);
 		return error.exitCode;
 	}
 }
@@ -78,7 +79,7 @@ function createProgram(shell: Shell): Command {
 		.showHelpAfterError("(fota <command> --help says more)")
 		.configureOutput({
 			writeOut: (text) => shell.stdout.write(text),
-			writeErr: (text) => shell.stderr.write(text),
+			writeErr: (text) => shell.stderr.write(asTyped(text, shell.environment)),
 			getOutHelpWidth: () => helpWidth(shell.stdout),
 			getErrHelpWidth: () => helpWidth(shell.stderr),
 		});

@@ -5,6 +5,7 @@ import { findTarget } from "../firmware/build-target.js";
 import { checkLines } from "../firmware/check.js";
 import { checkProject } from "../firmware/project-checks.js";
 import { checkToolchain } from "../firmware/toolchain.js";
+import { asTyped } from "../render/as-typed.js";
 import { printLine } from "../render/text.js";
 import { checkSerialPorts } from "../serial/serial-ports.js";
 import type { Shell } from "../shell.js";
@@ -27,7 +28,7 @@ export function doctorCommand(shell: Shell): Command {
 		]);
 		// The emulator needs no serial port.
 		const checks = [...tools, ...(target.kind === "qemu" ? [] : ports), ...project];
-		for (const line of checkLines(checks)) printLine(shell.stdout, line);
+		for (const line of checkLines(checks)) printLine(shell.stdout, asTyped(line, shell.environment));
 		const badCount = checks.filter(({ isOk }) => !isOk).length;
 		if (badCount > 0)
 			throw new CliError(`${badCount} of ${checks.length} checks failed`, {

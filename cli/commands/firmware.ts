@@ -11,6 +11,7 @@ import { checkToolchain } from "../firmware/toolchain.js";
 import { PROJECT_ROOT } from "../image/project-root.js";
 import { loadReleaseKey, type ReleaseKey } from "../release/release-key.js";
 import { signRelease } from "../release/sign-release.js";
+import { asTyped } from "../render/as-typed.js";
 import { printFacts, printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
 import { parseCount, parseName, parseVersion } from "./arguments.js";
@@ -81,7 +82,7 @@ async function firmware(options: FirmwareOptions, shell: Shell): Promise<void> {
 		"SHA-256": built.hash,
 		release: key ? shown(releasePath) : undefined,
 		parts: shown(built.folder),
-		next: nextStep(target, built, options),
+		next: asTyped(nextStep(target, built, options), shell.environment),
 	});
 }
 
@@ -106,7 +107,7 @@ async function checkFirst(target: BuildTarget, shell: Shell): Promise<void> {
 	const checks = [...(await checkToolchain(shell.environment, target.chip)), ...(await checkProject(target))];
 	const bad = checks.filter(({ isOk }) => !isOk);
 	if (bad.length === 0) return;
-	for (const line of checkLines(bad)) printLine(shell.stderr, line);
+	for (const line of checkLines(bad)) printLine(shell.stderr, asTyped(line, shell.environment));
 	throw new CliError("the firmware cannot be built yet", {
 		hint: "Do what → says; fota doctor shows all checks.",
 	});

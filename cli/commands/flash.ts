@@ -4,6 +4,7 @@ import { IDENTITY_PARTITION } from "../../src/protocol/identity.js";
 import { CliError } from "../cli-error.js";
 import { checkFit, type PartsFolder, readPartsFolder } from "../firmware/parts-folder.js";
 import { findPartition } from "../image/flash-image.js";
+import { asTyped } from "../render/as-typed.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
@@ -77,7 +78,7 @@ async function flash(options: FlashOptions, shell: Shell): Promise<void> {
 		});
 	if (options.erase && options.identity === undefined)
 		printLine(shell.stdout, "the board has no identity now: run this again with --identity");
-	printFacts(shell.stdout, { next: `fota monitor --port ${options.port}` });
+	printFacts(shell.stdout, { next: asTyped(`fota monitor --port ${options.port}`, shell.environment) });
 }
 
 async function withIdentity(folder: PartsFolder, path: string | undefined): Promise<PartsFolder> {

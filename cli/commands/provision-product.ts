@@ -12,7 +12,13 @@ import { inspectImage } from "../release/sign-release.js";
 import { HELP_GROUPS } from "../render/help.js";
 import { readImageFile } from "./files.js";
 
+/** The simulator's own choice. */
+const SIMULATED_CHIP: Chip = "esp32";
+/** This machine, as QEMU's network shows it to the device. */
+const EMULATOR_HOST = "10.0.2.2";
+
 export interface ProductOptions {
+	readonly host?: string;
 	readonly image?: string;
 	readonly identityOnly?: boolean;
 	readonly parts?: string;
@@ -41,14 +47,17 @@ export function withProductOptions(command: Command): Command {
 
 /** Reads and checks what goes into it. Throws CliError. */
 export async function productOf(options: ProductOptions): Promise<Product> {
-	const { image, parts, identityOnly, out } = options;
+	const { image, parts, identityOnly, out, host } = options;
 	if ([image, parts, identityOnly].filter((choice) => choice !== undefined).length !== 1)
 		throw new CliError("what to make?", { hint: "Give one of --identity-only, --image and --parts." });
 	if (image !== undefined) return simulatedBoard(image, options);
 	if (parts !== undefined) return realBoard(parts, out);
 	return {
 		title: "identity partition",
-		next: `fota flash --port /dev/ttyUSB0 --identity ${out}`,
+		next:
+			host === EMULATOR_HOST
+				? `fota qemu --identity ${out}`
+				: `fota flash --port /dev/ttyUSB0 --identity ${out}`,
 		make: buildIdentityPartition,
 	};
 }
@@ -62,7 +71,7 @@ async function simulatedBoard(path: string, { chip, out }: ProductOptions): Prom
 		});
 	return {
 		title: "flash of a new board",
-		next: `build/simulator/release/xs-fota-sim run --flash ${out} --chip ${chip}`,
+		next: `build/simulator/release/xs-fota-sim run --flash ${out}${chip === SIMULATED_CHIP ? "" : ` --chip ${chip}`}`,
 		make: (identity) => buildFlash({ identity, image }),
 	};
 }
@@ -73,8 +82,7 @@ async function realBoard(folder: string, out: string): Promise<Product> {
 	return {
 		title: `flash of a new board with ${parts.name} ${parts.version} for ${parts.chip}`,
 		next: isEmulated ? `fota qemu --flash ${out}` : `esptool write_flash 0x0 ${out}`,
-		// This machine, as QEMU's network shows it to the device.
-		...(isEmulated && { host: "10.0.2.2" }),
+		...(isEmulated && { host: EMULATOR_HOST }),
 		make: (identity) => assembleFlash(parts, buildIdentityPartition(identity)),
 	};
 }

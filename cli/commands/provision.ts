@@ -14,6 +14,7 @@ import type { Surroundings } from "../../src/protocol/surroundings.js";
 import { CliError } from "../cli-error.js";
 import { encodeDeviceFile } from "../device/device-file.js";
 import { loadPublicKey } from "../release/release-key.js";
+import { asTyped } from "../render/as-typed.js";
 import { printFacts, printLine } from "../render/text.js";
 import type { Shell } from "../shell.js";
 import { parseChip, parseCount, parseName, parsePort } from "./arguments.js";
@@ -66,7 +67,10 @@ export function provisionCommand(shell: Shell): Command {
 		.requiredOption("--port <port>", "port at which the device reaches the server", parsePort)
 		.requiredOption("--out <file>", "file to write");
 	withProductOptions(command)
-		.option("--device-file <file>", "also the device's id and key as a small file, for fota push --device")
+		.option(
+			"--device-file <file>",
+			"also the device's id and key as a small file, such as board-1.device.json, for fota push --device",
+		)
 		.option("--force", "write over a file that exists, unless a simulated device is running on it")
 		.option("--chip <chip>", "esp32, esp32c3 or esp32s3", parseChip, "esp32")
 		.optionsGroup("Settings of the device:")
@@ -132,7 +136,7 @@ async function provision(options: ProvisionOptions, shell: Shell): Promise<void>
 		"device id": options.deviceId,
 		"device type": options.deviceType,
 		server: `${host}:${options.port}`,
-		next: product.next,
+		next: asTyped(product.next, shell.environment),
 	});
 }
 

@@ -9,9 +9,16 @@ export function statusTable(devices: readonly DeviceStatus[]): string {
 		device.slot ?? "–",
 		stateOf(device),
 		device.lastSeen ?? "never",
-		device.lastError ? `${device.lastError.code}: ${printable(device.lastError.message)}` : "",
+		lastOutcome(device),
 	]);
-	return formatTable(["device", "version", "slot", "state", "last seen", "last error"], rows);
+	return formatTable(["device", "version", "slot", "state", "last seen", "last outcome"], rows);
+}
+
+/** What went wrong last, or that the device went back as it was told to. */
+function lastOutcome({ lastError }: DeviceStatus): string {
+	if (lastError === undefined) return "";
+	const { code, message } = lastError;
+	return `${code === "rollback-requested" ? "rolled back as ordered" : code}: ${printable(message)}`;
 }
 
 function stateOf({ state, progress, targetVersion }: DeviceStatus): string {

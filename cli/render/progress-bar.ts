@@ -60,5 +60,5 @@ export function barLine(options: Omit<ProgressBarOptions, "output">, done: numbe
 }
 
 function kibibytes(done: number, total: number): string {
-	return `${Math.floor(done / 1024)} of ${Math.ceil(total / 1024)} KiB`;
+	return `${Math.ceil(done / 1024)} of ${Math.ceil(total / 1024)} KiB`;
 }

@@ -1,7 +1,8 @@
 // What the commands print: results, tables, errors with their next step. Results go to standard output, everything else
 // to standard error. It must not know where the data came from.
 import type { CliError } from "../cli-error.js";
-import type { Output } from "../shell.js";
+import type { Output, Shell } from "../shell.js";
+import { asTyped } from "./as-typed.js";
 
 export function printLine(output: Output, text: string): void {
 	output.write(`${text}\n`);
@@ -33,7 +34,7 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
 	].join("\n");
 }
 
-export function printError(output: Output, error: CliError): void {
-	printLine(output, `fota: ${error.message}`);
-	if (error.hint) printLine(output, `      ${error.hint}`);
+export function printError({ stderr, environment }: Shell, error: CliError): void {
+	printLine(stderr, `fota: ${error.message}`);
+	if (error.hint) printLine(stderr, `      ${asTyped(error.hint, environment)}`);
 }

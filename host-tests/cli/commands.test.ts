@@ -115,13 +115,22 @@ describe("fota", OPTIONS, () => {
 		await fota("keygen", "--out", "other");
 		const who = ["--device-id", "board-2", "--device-type", "sensor", "--release-key", "other/release.pub"];
 		const where = ["--host", "10.0.0.2", "--port", "80", "--poll-seconds", "60", "--identity-only"];
-		expect(await fota("provision", ...who, ...where, "--out", "id.bin")).toMatchObject({ code: 0 });
+		const provisioned = await fota("provision", ...who, ...where, "--out", "id.bin");
+		expect(provisioned).toMatchObject({ code: 0 });
+		expect(provisioned.out).toMatch(/next +fota flash --port \S+ --identity id\.bin\n/);
 		const bytes = await readFile(join(folder, "id.bin"));
 		expect(bytes.length).toBe(8192);
 		const record = parseIdentityRecord(bytes.subarray(0, 4096));
 		const identity = parseIdentity(record?.document ?? new Uint8Array(0));
 		expect(identity).toMatchObject({ deviceId: "board-2", server: { host: "10.0.0.2", port: 80 } });
 		expect(identity.settings.pollSeconds).toBe(60);
+	});
+
+	test("goes on in the emulator with an identity for its network", async () => {
+		await fota("keygen", "--out", "fourth");
+		const who = ["--device-id", "q-1", "--device-type", "sensor", "--release-key", "fourth/release.pub"];
+		const where = ["--host", "10.0.2.2", "--port", "80", "--identity-only", "--out", "q-1.id"];
+		expect((await fota("provision", ...who, ...where)).out).toMatch(/next +fota qemu --identity q-1\.id\n/);
 	});
 
 	test("never overwrites a key", async () => {
@@ -141,6 +150,17 @@ describe("fota", OPTIONS, () => {
 		expect(published).toMatchObject({ code: 1, out: "" });
 		expect(published.error).toContain("not a valid ESP32 application image");
 		expect(await fota("build", "--version", "one")).toMatchObject({ code: 1 });
+	});
+
+	test("says of an image that is not there how it comes about, in the words that were typed", async () => {
+		const sign = ["sign", "none.bin", "--key", "nokey", "--device-type", "sensor"];
+		const error = async (script: string) => (await fotaWith({ npm_lifecycle_event: script }, sign)).error;
+		expect(await error("")).toMatch(
+			/^fota: none\.bin cannot be read: ENOENT\n +Build it first: fota build --version/,
+		);
+		expect(await error("fota")).toMatch(/ npm run fota -- build --version .* or npm run fota -- firmware /);
+		const usage = await fotaWith({ npm_lifecycle_event: "fota" }, ["sign"]);
+		expect(usage.error).toContain("(npm run fota -- <command> --help says more)");
 	});
 
 	test("says that the server refused, and why, and ends with 2", async () => {

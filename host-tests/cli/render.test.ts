@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { eventLine, printable, statusTable } from "../../cli/render/device-table.js";
 import { barLine } from "../../cli/render/progress-bar.js";
 import { formatTable } from "../../cli/render/text.js";
+import type { DeviceStatus } from "../../cli/server/server-client.js";
 
 test("a table has columns as wide as their widest cell", () => {
 	expect(
@@ -22,6 +23,10 @@ describe("a progress bar", () => {
 		expect(line).toBe("upload ██████░░░░░░░░░░░░░░░░░░  25 %  1 of 4 KiB");
 	});
 
+	test("counts what was sent and what is to be sent alike", () => {
+		expect(barLine({ label: "x", total: 241_700 }, 241_700)).toContain("100 %  237 of 237 KiB");
+	});
+
 	test("is full for nothing", () => {
 		expect(barLine({ label: "x", total: 0 }, 0)).toContain("100 %");
 	});
@@ -33,7 +38,7 @@ test("text of a device cannot move the cursor of the operator's terminal", () =>
 	expect(eventLine(event)).toBe("t  d  x  error=?]0;title? n=1");
 });
 
-test("a device that never reported is shown as such", () => {
+describe("a device", () => {
 	const nothing = { state: undefined, bootStatus: undefined, version: undefined, slot: undefined };
 	const unknown = {
 		resetReason: undefined,
@@ -41,7 +46,7 @@ test("a device that never reported is shown as such", () => {
 		progress: undefined,
 		lastError: undefined,
 	};
-	const device = {
+	const device: DeviceStatus = {
 		deviceId: "d",
 		deviceType: "t",
 		isRolledBack: false,
@@ -49,5 +54,16 @@ test("a device that never reported is shown as such", () => {
 		...nothing,
 		...unknown,
 	};
-	expect(statusTable([device])).toContain("d       –        –     never reported  never");
+
+	test("that never reported is shown as such", () => {
+		expect(statusTable([device])).toContain("d       –        –     never reported  never");
+	});
+
+	test("that went back as it was told to has an outcome, not an error", () => {
+		const rolledBack = { ...device, lastError: { code: "rollback-requested", message: "too bright" } };
+		const table = statusTable([rolledBack]);
+		expect(table).toMatch(/last outcome\n.*\n.* rolled back as ordered: too bright$/);
+		const failed = { ...device, lastError: { code: "hash-mismatch", message: "" } };
+		expect(statusTable([failed])).toMatch(/ hash-mismatch:?/);
+	});
 });
