@@ -7,6 +7,7 @@ import { SerialText } from "./serial-text.js";
 import { restartChip, type WebSerialPort } from "./web-serial-port.js";
 
 const REOPEN_MS = 500;
+const SILENCE_MS = 10_000;
 
 export interface Monitoring {
 	/** A new port each time it is opened. */
@@ -15,18 +16,42 @@ export interface Monitoring {
 	/** Restarts the chip when the port is opened for the first time, so that its log is seen from the beginning. */
 	readonly isRestarted: boolean;
 	readonly onText: (text: string) => void;
-	/** The port went, or is back. */
+	/** It listens, hears nothing, the port went or is back. */
 	readonly onNote: (note: string) => void;
+	/** Silence from the beginning after which it says what that may be. Default: 10,000. */
+	readonly silenceMs?: number | undefined;
 	/** Ends it. */
 	readonly signal: AbortSignal;
 }
 
 /** Resolves when the signal comes. Throws CliError when the port cannot be opened in the first place. */
 export async function monitorBoard(monitoring: Monitoring): Promise<void> {
-	const { signal, onNote } = monitoring;
-	let port = monitoring.createPort();
+	const { onNote } = monitoring;
+	const port = monitoring.createPort();
 	await port.open({ baudRate: monitoring.baudRate });
+	onNote(`listening on ${port.path} at ${monitoring.baudRate}; Ctrl+C ends`);
 	if (monitoring.isRestarted) await restartChip(port);
+	const silence = setTimeout(() => onNote(SILENCE_NOTE), monitoring.silenceMs ?? SILENCE_MS);
+	try {
+		await listen(port, {
+			...monitoring,
+			onText: (text) => {
+				clearTimeout(silence);
+				monitoring.onText(text);
+			},
+		});
+	} finally {
+		clearTimeout(silence);
+	}
+}
+
+const SILENCE_NOTE =
+	"nothing heard yet. Does the board have another USB socket (its log is on UART 0), another speed (--baud), or a " +
+	"firmware at all?";
+
+async function listen(first: WebSerialPort, monitoring: Monitoring): Promise<void> {
+	const { signal, onNote } = monitoring;
+	let port = first;
 	while (!signal.aborted) {
 		await show(port, monitoring);
 		if (signal.aborted) return;

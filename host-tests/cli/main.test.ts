@@ -47,6 +47,8 @@ async function hears(child: Fota, pty: Pty): Promise<void> {
 	await expect.poll(says).toBe(true);
 }
 
+const listening = (pty: Pty) => `fota: listening on ${pty.path} at 115200; Ctrl+C ends\n`;
+
 describe("the process", () => {
 	test("prints its help and ends with 0", async () => {
 		const { code, out, error } = await outcome(start("--help"));
@@ -81,7 +83,7 @@ describe("the process", () => {
 		const over = outcome(child);
 		await hears(child, pty);
 		child.kill("SIGINT");
-		expect(await over).toMatchObject({ code: 0, signal: null, error: "" });
+		expect(await over).toMatchObject({ code: 0, signal: null, error: listening(pty) });
 		await pty.close();
 	});
 
@@ -92,7 +94,7 @@ describe("the process", () => {
 		await hears(child, pty);
 		child.stdout.destroy();
 		pty.write(new TextEncoder().encode("nobody reads this\r\n"));
-		expect(await over).toMatchObject({ code: 0, signal: null, error: "" });
+		expect(await over).toMatchObject({ code: 0, signal: null, error: listening(pty) });
 		await pty.close();
 	});
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CliError } from "../../../cli/cli-error.js";
 import { monitorBoard } from "../../../cli/serial/monitor-board.js";
@@ -74,7 +75,12 @@ describe("the monitor", () => {
 		};
 		await expect.poll(says(first, "before")).toBe(true);
 		await pullOut(first);
-		await expect.poll(() => notes).toEqual([`${path} is gone; waiting for it to come back`]);
+		await expect
+			.poll(() => notes)
+			.toEqual([
+				`listening on ${path} at 115200; Ctrl+C ends`,
+				`${path} is gone; waiting for it to come back`,
+			]);
 		const second = await plugIn();
 		await expect.poll(() => notes.at(-1)).toBe(`${path} is back`);
 		await expect.poll(says(second, "after")).toBe(true);
@@ -82,6 +88,38 @@ describe("the monitor", () => {
 		await over;
 		await pullOut(second);
 	});
+
+	test.each([true, false])(
+		"says what silence may mean, once, unless the board spoke: %s",
+		async (isSilent) => {
+			const pty = await Pty.open(folder, () => {});
+			const ending = new AbortController();
+			let text = "";
+			const notes: string[] = [];
+			const over = monitorBoard({
+				createPort: () => new WebSerialPort(pty.path),
+				baudRate: 115_200,
+				isRestarted: false,
+				onText: (piece) => {
+					text += piece;
+				},
+				onNote: (note) => void notes.push(note),
+				silenceMs: isSilent ? 50 : 4000,
+				signal: ending.signal,
+			});
+			const says = () => {
+				pty.write(new TextEncoder().encode("here\n"));
+				return text.includes("here");
+			};
+			if (!isSilent) await expect.poll(says, POLL).toBe(true);
+			await delay(isSilent ? 400 : 4200);
+			ending.abort();
+			await over;
+			expect(notes[0]).toBe(`listening on ${pty.path} at 115200; Ctrl+C ends`);
+			expect(notes.slice(1)).toEqual(isSilent ? [expect.stringContaining("nothing heard yet")] : []);
+			await pty.close();
+		},
+	);
 
 	test("says so when the port is not there in the first place", async () => {
 		const error = await monitorBoard({

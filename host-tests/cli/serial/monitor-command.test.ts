@@ -27,6 +27,9 @@ test("prints what the board says, and ends with 0 on Ctrl+C", async () => {
 	expect(monitor.signal("SIGINT")).toBe(true);
 	// A second one is the system's again.
 	expect(monitor.signal("SIGINT")).toBe(false);
-	expect(await monitor.over).toMatchObject({ code: 0, error: "" });
+	expect(await monitor.over).toMatchObject({
+		code: 0,
+		error: `fota: listening on ${pty.path} at 115200; Ctrl+C ends\n`,
+	});
 	await pty.close();
 });
