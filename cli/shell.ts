@@ -1,7 +1,7 @@
 // What the command line has from whoever starts it: environment, input, outputs, Ctrl+C. main.ts makes one of the process,
 // tests make their own. Handed to every command; it must not know any of them.
 import type { ChildProcess } from "node:child_process";
-import type { Environment } from "./firmware/toolchain.js";
+import type { Environment } from "./firmware/programs.js";
 
 /** A stream that text is written to; a terminal says how wide it is. */
 export interface Output {

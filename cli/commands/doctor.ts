@@ -16,7 +16,7 @@ export function doctorCommand(shell: Shell): Command {
 		.summary("is everything there for a build and a board?")
 		.description(
 			"Looks at the tools (Moddable SDK, ESP-IDF, compiler, TypeScript), the serial ports, the partition table " +
-				"and the settings that rollback depends on. A line each; ✗ says what to do. Ends with 1 if one is ✗.",
+				"and the settings that rollback depends on. A line each; ✗ says what to do, – what is not needed yet. Ends with 1 if one is ✗.",
 		);
 	return withTargetOptions(command).action(async (options: TargetOptions) => {
 		const moddable = shell.environment.MODDABLE;

@@ -15,8 +15,9 @@ import { writeBuildFiles } from "./build-files.js";
 import type { BuildTarget } from "./build-target.js";
 import { type McconfigOutputs, runMcconfig } from "./mcconfig.js";
 import { describeParts, PART_FILES, PARTS_MANIFEST, writePartsManifest } from "./parts-folder.js";
+import type { Environment } from "./programs.js";
 import { smallestSlotBytes } from "./project-checks.js";
-import { buildEnvironment, type Environment } from "./toolchain.js";
+import { buildEnvironment } from "./toolchain.js";
 
 export interface FirmwareBuild {
 	readonly target: BuildTarget;

@@ -1,27 +1,17 @@
 // The tools a build for a chip needs, and whether they are there: Moddable SDK, ESP-IDF, TypeScript. Called by
 // `fota doctor`, and by `fota firmware` before it builds. It must not know the project's own files.
-import { execFile } from "node:child_process";
-import { access, constants, readdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
 import type { Chip } from "../../src/protocol/release-statement.js";
 import { PROJECT_ROOT } from "../image/project-root.js";
 import { type Check, failed, passed } from "./check.js";
+import { checkCompiler, checkIdfPython } from "./idf-tools.js";
+import { type Environment, findProgram, toolOutput } from "./programs.js";
 
-const run = promisify(execFile);
-const TOOL_TIMEOUT_MS = 60_000;
 const SDK_SERIES = "8.2";
 /** Used where the SDK does not say which ESP-IDF it expects. */
 const IDF_EXPECTED = "v6.0";
 const TYPESCRIPT_MAJOR = 6;
-const COMPILERS: Readonly<Record<Chip, string>> = {
-	esp32: "xtensa-esp-elf",
-	esp32c3: "riscv32-esp-elf",
-	esp32s3: "xtensa-esp-elf",
-};
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment a build runs in: the project's own TypeScript first, then the SDK's tools. */
 export function buildEnvironment(environment: Environment): Record<string, string> {
@@ -47,14 +37,14 @@ export async function checkToolchain(environment: Environment, chip: Chip): Prom
 		checkSdkTools(env),
 		checkIdf(environment),
 		checkCompiler(environment, chip),
+		checkIdfPython(environment, { chip, path: env.PATH, expected: await expectedIdf(environment.MODDABLE) }),
 		checkTypescript(env),
 	]);
 }
 
 async function checkSdk(moddable: string | undefined): Promise<Check> {
 	const title = "Moddable SDK";
-	if (!moddable)
-		return failed(title, "MODDABLE is not set", `Install Moddable SDK ${SDK_SERIES}.3 (docs/device.md §1).`);
+	if (!moddable) return failed(title, "MODDABLE is not set", setOrInstall("MODDABLE"));
 	const text = await readFile(join(moddable, "tools", "VERSION"), "utf8").catch(() => undefined);
 	if (text === undefined)
 		return failed(title, `no tools/VERSION in ${moddable}`, "Set MODDABLE to the folder of the SDK.");
@@ -67,22 +57,25 @@ async function checkSdk(moddable: string | undefined): Promise<Check> {
 	);
 }
 
+function setOrInstall(variable: string): string {
+	return `Installed? Set it: export ${variable}=… (a new terminal may need \`. ~/.profile\`). Else install it: docs/device.md §1.`;
+}
+
 async function checkSdkTools(env: Record<string, string>): Promise<Check> {
 	const title = "SDK tools";
 	const path = await findProgram("mcconfig", env.PATH);
 	if (path !== undefined) return passed(title, path);
-	return failed(
-		title,
-		"no mcconfig",
-		"Build them: make in $MODDABLE/build/makefiles/lin (docs/device.md §1).",
-	);
+	const next = env.MODDABLE
+		? "Build them: make -C $MODDABLE/build/makefiles/lin (docs/device.md §1)."
+		: "They are the SDK's: found once MODDABLE is set.";
+	return failed(title, "no mcconfig", next);
 }
 
 /** The version as the SDK's make file asks for it, and as its versionCheck.py judges it: major and minor must agree. */
 async function checkIdf(environment: Environment): Promise<Check> {
 	const title = "ESP-IDF";
 	const { IDF_PATH: idfPath, MODDABLE: moddable } = environment;
-	if (!idfPath) return failed(title, "IDF_PATH is not set", "Install ESP-IDF v6.0 (docs/device.md §1).");
+	if (!idfPath) return failed(title, "IDF_PATH is not set", setOrInstall("IDF_PATH"));
 	const expected = await expectedIdf(moddable);
 	const found = await toolOutput("git", ["-C", idfPath, "describe", "--always", "--abbrev=0"], environment);
 	if (found === undefined)
@@ -99,20 +92,6 @@ async function expectedIdf(moddable: string | undefined): Promise<string> {
 	return /"EXPECTED_ESP_IDF"\s*:\s*"([^"]+)"/.exec(text)?.[1] ?? IDF_EXPECTED;
 }
 
-async function checkCompiler(environment: Environment, chip: Chip): Promise<Check> {
-	const title = "compiler";
-	const compiler = COMPILERS[chip];
-	const folder = join(idfToolsFolder(environment), "tools", compiler);
-	const versions = await readdir(folder).catch(() => []);
-	if (versions[0] !== undefined) return passed(title, `${compiler} ${versions[0]}`);
-	return failed(title, `no ${compiler} in ${folder}`, `Run $IDF_PATH/install.sh ${chip}.`);
-}
-
-/** Where ESP-IDF's install.sh puts compilers and the emulator. */
-export function idfToolsFolder(environment: Environment): string {
-	return environment.IDF_TOOLS_PATH ?? join(environment.HOME ?? homedir(), ".espressif");
-}
-
 async function checkTypescript(env: Record<string, string>): Promise<Check> {
 	const title = "TypeScript";
 	const found = await toolOutput("tsc", ["--version"], env);
@@ -120,27 +99,4 @@ async function checkTypescript(env: Record<string, string>): Promise<Check> {
 	const major = Number(/Version ([0-9]+)\./.exec(found)?.[1] ?? 0);
 	if (major >= TYPESCRIPT_MAJOR) return passed(title, found.replace("Version ", ""));
 	return failed(title, found, `The SDK compiles for es2025, which TypeScript ${TYPESCRIPT_MAJOR} knows.`);
-}
-
-/** What a tool prints, or undefined when it is missing or fails. */
-export async function toolOutput(
-	program: string,
-	args: readonly string[],
-	env: Environment,
-): Promise<string | undefined> {
-	const result = await run(program, args, { env, timeout: TOOL_TIMEOUT_MS }).catch(() => undefined);
-	return result?.stdout.trim();
-}
-
-/** Path of a program, or undefined. */
-export async function findProgram(name: string, path: string | undefined): Promise<string | undefined> {
-	for (const folder of (path ?? "").split(delimiter)) {
-		const candidate = join(folder, name);
-		const isThere = await access(candidate, constants.X_OK).then(
-			() => true,
-			() => false,
-		);
-		if (folder !== "" && isThere) return candidate;
-	}
-	return undefined;
 }

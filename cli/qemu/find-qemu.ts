@@ -3,12 +3,13 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CliError } from "../cli-error.js";
-import { type Environment, findProgram, idfToolsFolder, toolOutput } from "../firmware/toolchain.js";
+import { idfToolsFolder } from "../firmware/idf-tools.js";
+import { type Environment, findProgram, toolOutput } from "../firmware/programs.js";
 
 const PROGRAM = "qemu-system-riscv32";
 const MACHINE = "esp32c3";
 const INSTALL =
-	"Install Espressif's: python $IDF_PATH/tools/idf_tools.py install qemu-riscv32 (on Debian it needs libslirp0, " +
+	"Install Espressif's: python tools/idf_tools.py install qemu-riscv32 in ESP-IDF's folder (on Debian it needs libslirp0, " +
 	"libpixman-1-0, libsdl2-2.0-0 and libgcrypt20), or unpack qemu-riscv32-softmmu from " +
 	"https://github.com/espressif/qemu/releases and put its bin/ on PATH.";
 

@@ -1,6 +1,6 @@
 // Commands in what is printed, as whoever reads it has to type them: there is no program `fota` on the PATH of who started
 // this through npm. Called where hints and next steps are printed. It must not know which command runs.
-import type { Environment } from "../firmware/toolchain.js";
+import type { Environment } from "../firmware/programs.js";
 
 /** The scripts of package.json that start the command line. Others, such as npm test, say nothing about its user. */
 const NPM_SCRIPTS = ["fota", "doctor", "firmware", "flash", "monitor", "qemu"];

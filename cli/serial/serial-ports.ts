@@ -2,7 +2,7 @@
 // open a port: opening one may reset the board.
 import { access, constants, readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Check, failed, passed } from "../firmware/check.js";
+import { type Check, failed, noted, passed } from "../firmware/check.js";
 
 const PORT_NAMES = /^(ttyUSB|ttyACM|cu\.usb|cu\.wchusb|cu\.SLAB)/;
 
@@ -15,12 +15,14 @@ export async function listSerialPorts(devices = "/dev"): Promise<readonly string
 		.map((name) => join(devices, name));
 }
 
-/** One check a port; one failed check where there is none. */
+/** One check a port; a note where there is none: building needs no board. */
 export async function checkSerialPorts(devices = "/dev"): Promise<readonly Check[]> {
 	const title = "serial port";
 	const ports = await listSerialPorts(devices);
 	if (ports.length === 0)
-		return [failed(title, "none", "Plug a board in with a cable that carries data, not power alone.")];
+		return [
+			noted(title, "none", "To flash a board, plug it in with a cable that carries data, not power alone."),
+		];
 	return Promise.all(
 		ports.map((port) =>
 			access(port, constants.R_OK | constants.W_OK).then(

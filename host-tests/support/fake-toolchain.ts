@@ -4,6 +4,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { typescriptCommand } from "./typescript-process.js";
 
+const COMPILER_VERSION = "esp-15.2.0";
+
 export interface FakeToolchain {
 	readonly MODDABLE: string;
 	readonly IDF_PATH: string;
@@ -20,8 +22,16 @@ export async function makeToolchain(
 	const bin = join(moddable, "build", "bin", process.platform === "darwin" ? "mac" : "lin", "release");
 	for (const path of [bin, join(moddable, "tools"), join(moddable, "build", "devices", "esp32"), idf])
 		await mkdir(path, { recursive: true });
-	for (const compiler of ["riscv32-esp-elf", "xtensa-esp-elf"])
-		await mkdir(join(tools, "tools", compiler, "esp-15.2.0"), { recursive: true });
+	for (const compiler of ["riscv32-esp-elf", "xtensa-esp-elf"]) {
+		const programs = join(tools, "tools", compiler, COMPILER_VERSION, compiler, "bin");
+		await mkdir(programs, { recursive: true });
+		await writeProgram(join(programs, `${compiler}-gcc`), "true");
+	}
+	const python = join(tools, "python_env", "idf6.0_py3.13_env", "bin");
+	await mkdir(python, { recursive: true });
+	await writeProgram(join(python, "python"), "true");
+	await mkdir(join(idf, "tools"));
+	await writeFile(join(idf, "tools", "tools.json"), JSON.stringify({ tools: listedTools() }));
 	await writeFile(join(moddable, "tools", "VERSION"), `${versions.sdk ?? "8.2.3"}\n`);
 	const manifest = { build: { EXPECTED_ESP_IDF: "v6.0" } };
 	await writeFile(join(moddable, "build", "devices", "esp32", "manifest.json"), JSON.stringify(manifest));
@@ -34,6 +44,17 @@ export async function makeToolchain(
 	// Annotated, as ESP-IDF's are: git describe sees no others.
 	if (versions.idf !== "nothing") git("tag", "-a", "-m", "release", versions.idf ?? "v6.0.2");
 	return { MODDABLE: moddable, IDF_PATH: idf, IDF_TOOLS_PATH: tools };
+}
+
+/** As ESP-IDF's tools.json, which lists others as well. */
+function listedTools() {
+	return ["xtensa-esp-elf-gdb", "riscv32-esp-elf", "xtensa-esp-elf"].map((name) => ({
+		name,
+		versions: [
+			{ name: "esp-16.0.0", status: "supported" },
+			{ name: COMPILER_VERSION, status: "recommended" },
+		],
+	}));
 }
 
 /** A shell script that can be run. */

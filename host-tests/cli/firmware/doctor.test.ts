@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,7 +8,8 @@ import { checkProject } from "../../../cli/firmware/project-checks.js";
 import { checkToolchain } from "../../../cli/firmware/toolchain.js";
 import { PROJECT_ROOT } from "../../../cli/image/project-root.js";
 import { checkSerialPorts, usbIdsOf } from "../../../cli/serial/serial-ports.js";
-import { makeToolchain } from "../../support/fake-toolchain.js";
+import type { Chip } from "../../../src/protocol/release-statement.js";
+import { makeToolchain, writeProgram } from "../../support/fake-toolchain.js";
 import { runFota } from "../../support/run-fota.js";
 
 let folder: string;
@@ -55,6 +56,32 @@ describe("the tools", () => {
 		]);
 	});
 
+	test("are refused where install.sh did not come to its end", async () => {
+		const tools = await makeToolchain(join(folder, "half"));
+		const check = async (chip: Chip) => bad(await checkToolchain({ ...process.env, ...tools }, chip));
+		const compilers = join(tools.IDF_TOOLS_PATH, "tools", "riscv32-esp-elf");
+		// One that ESP-IDF does not want, whole; its own, unpacked in part.
+		await cp(join(compilers, "esp-15.2.0"), join(compilers, "esp-14.2.0"), { recursive: true });
+		await rm(join(compilers, "esp-15.2.0", "riscv32-esp-elf", "bin"), { recursive: true });
+		await rm(join(tools.IDF_TOOLS_PATH, "python_env", "idf6.0_py3.13_env", "bin"), { recursive: true });
+		expect(await check("esp32c3")).toMatchObject([
+			{
+				title: "compiler",
+				found: `no riscv32-esp-elf-gcc in ${compilers}/esp-15.2.0`,
+				next: expect.stringContaining("$IDF_PATH/install.sh esp32c3"),
+			},
+			{ title: "Python of ESP-IDF", next: expect.stringContaining("install.sh") },
+		]);
+		expect(await check("esp32s3")).toHaveLength(1);
+		// Where ESP-IDF does not say which it wants, any that is whole.
+		await rm(join(tools.IDF_PATH, "tools", "tools.json"));
+		expect((await check("esp32c3")).map(({ title }) => title)).toEqual(["Python of ESP-IDF"]);
+		// What export.sh has put on the PATH is what a build uses.
+		await writeProgram(join(tools.IDF_PATH, "tools", "idf.py"), "true");
+		const path = `${join(tools.IDF_PATH, "tools")}:${process.env.PATH}`;
+		expect(bad(await checkToolchain({ ...process.env, ...tools, PATH: path }, "esp32c3"))).toEqual([]);
+	});
+
 	test("that are missing are named, all at once, each with what to do", async () => {
 		const nothing = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: folder };
 		const checks = await checkToolchain(nothing, "esp32c3");
@@ -63,7 +90,14 @@ describe("the tools", () => {
 			"SDK tools",
 			"ESP-IDF",
 			"compiler",
+			"Python of ESP-IDF",
 		]);
+		// What names a folder that is not known yet helps nobody.
+		expect(
+			bad(checks)
+				.map(({ next }) => next)
+				.join(),
+		).not.toContain("$");
 		expect(bad(checks).every(({ next }) => next !== undefined)).toBe(true);
 		const strange = { ...nothing, MODDABLE: folder, IDF_PATH: join(folder, "none") };
 		expect(bad(await checkToolchain(strange, "esp32c3")).map(({ found }) => found)).toEqual([
@@ -71,6 +105,7 @@ describe("the tools", () => {
 			"no mcconfig",
 			`${join(folder, "none")} is no git checkout`,
 			expect.stringContaining("no riscv32-esp-elf"),
+			expect.stringContaining("python_env/idf6.0_*"),
 		]);
 	});
 });
@@ -137,7 +172,8 @@ describe("the serial ports", () => {
 		await chmod(join(devices, "ttyUSB1"), 0);
 		// Root may open everything.
 		if (process.getuid?.() !== 0) expect(bad(await checkSerialPorts(devices))[0]?.next).toContain("dialout");
-		expect(bad(await checkSerialPorts(join(folder, "no-dev")))).toMatchObject([{ found: "none" }]);
+		// A build needs no board.
+		expect(await checkSerialPorts(join(folder, "no-dev"))).toMatchObject([{ isOk: true, found: "none" }]);
 	});
 
 	test("have their USB ids in sysfs, for an adapter and for a chip with USB of its own", async () => {
@@ -179,10 +215,11 @@ describe("fota doctor", () => {
 	});
 });
 
-test("a failed check has its next step below it", () => {
+test("a check that failed or is a note has its next step below it", () => {
 	const lines = checkLines([
 		{ title: "a", isOk: true, found: "1" },
 		{ title: "long", isOk: false, found: "2", next: "do" },
+		{ title: "b", isOk: true, isNote: true, found: "3", next: "go" },
 	]);
-	expect(lines).toEqual(["✓ a     1", "✗ long  2", "        → do"]);
+	expect(lines).toEqual(["✓ a     1", "✗ long  2", "        → do", "– b     3", "        → go"]);
 });
