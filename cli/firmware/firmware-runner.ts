@@ -13,6 +13,7 @@ import { BUILD_ROOT } from "../image/project-root.js";
 import { inspectImage } from "../release/sign-release.js";
 import { writeBuildFiles } from "./build-files.js";
 import type { BuildTarget } from "./build-target.js";
+import { checkGenerated } from "./generated-settings.js";
 import { type McconfigOutputs, runMcconfig } from "./mcconfig.js";
 import { describeParts, PART_FILES, PARTS_MANIFEST, writePartsManifest } from "./parts-folder.js";
 import type { Environment } from "./programs.js";
@@ -61,6 +62,7 @@ export async function buildChipFirmware(build: FirmwareBuild): Promise<BuiltFirm
 	});
 	const partitions = parsePartitionsCsv(await readFile(target.partitionsPath, "utf8"));
 	checkTable(outputs.table, { partitions, path: target.partitionsPath });
+	checkGenerated(outputs.settings, { version });
 	const slotBytes = smallestSlotBytes(partitions);
 	const hash = checkImage(outputs.image, { target, version, slotBytes });
 	await writeParts(folder, outputs);

@@ -6,6 +6,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { CliError } from "../cli-error.js";
+import { printable } from "../render/device-table.js";
 import type { BuildFiles } from "./build-files.js";
 import type { BuildTarget } from "./build-target.js";
 
@@ -26,6 +27,8 @@ export interface McconfigOutputs {
 	readonly bootloader: Uint8Array;
 	readonly table: Uint8Array;
 	readonly otadata: Uint8Array;
+	/** The sdkconfig that ESP-IDF made of the SDK's settings and this project's, and built with; undefined: none was left. */
+	readonly settings: string | undefined;
 }
 
 const OUTPUTS = {
@@ -43,26 +46,49 @@ export async function runMcconfig(run: McconfigRun): Promise<McconfigOutputs> {
 	const halfway = [OUTPUTS.image, ".bin_timestamp"].map((name) => join(folders.idf, name));
 	await Promise.all([...old, ...halfway].map((path) => rm(path, { force: true })));
 	const exitCode = await spawnLogged(run);
-	const hint = `Everything mcconfig said is in ${run.logPath}.`;
-	if (exitCode !== 0) throw new CliError(`mcconfig ended with ${exitCode ?? "a signal"}`, { hint });
+	const failure = await failureOf(run.logPath);
+	if (exitCode !== 0) throw failure(`mcconfig ended with ${exitCode ?? "a signal"}`);
 	const read = async (name: string) =>
 		readFile(join(folders.outputs, name)).catch((cause: NodeJS.ErrnoException) => {
-			throw new CliError(`mcconfig made no ${name}`, { hint, cause });
+			throw failure(`mcconfig made no ${name}`, cause);
 		});
 	return {
 		image: await read(OUTPUTS.image),
 		bootloader: await read(OUTPUTS.bootloader),
 		table: await read(OUTPUTS.table),
 		otadata: await read(OUTPUTS.otadata),
+		settings: await readFile(join(folders.project, "sdkconfig"), "utf8").catch(() => undefined),
 	};
 }
 
-function buildFolders({ moddable, target, isDebug }: McconfigRun): { outputs: string; idf: string } {
+/** An error with the line of the log that tells the cause; thousands stand before and behind it. */
+async function failureOf(logPath: string): Promise<(message: string, cause?: unknown) => CliError> {
+	const line = firstCause(await readFile(logPath, "utf8"));
+	const hint = `Everything mcconfig said is in ${logPath}; docs/device.md §12 has the usual causes.`;
+	return (message, cause) =>
+		new CliError(line === undefined ? message : `${message}: ${line}`, { hint, cause });
+}
+
+const CAUSE = /\berror:|command not found|: not found$|^CMake Error|\*\*\* \[/i;
+const CAUSE_MAX_CHARS = 200;
+
+/** The first line of a build's output that says what went wrong; what follows from it comes later. */
+export function firstCause(log: string): string | undefined {
+	const line = log.split(/\r?\n/).find((candidate) => CAUSE.test(candidate));
+	return line === undefined ? undefined : printable(line.trim()).slice(0, CAUSE_MAX_CHARS);
+}
+
+interface BuildFolders {
+	readonly outputs: string;
+	/** ESP-IDF's project, and the folder it builds in. */
+	readonly project: string;
+	readonly idf: string;
+}
+
+function buildFolders({ moddable, target, isDebug }: McconfigRun): BuildFolders {
 	const below = [...target.platform.split("/"), isDebug ? "debug" : "release", target.name];
-	return {
-		outputs: join(moddable, "build", "bin", ...below),
-		idf: join(moddable, "build", "tmp", ...below, `xsProj-${target.chip}`, "build"),
-	};
+	const project = join(moddable, "build", "tmp", ...below, `xsProj-${target.chip}`);
+	return { outputs: join(moddable, "build", "bin", ...below), project, idf: join(project, "build") };
 }
 
 async function spawnLogged(run: McconfigRun): Promise<number | undefined> {

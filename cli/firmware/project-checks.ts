@@ -81,14 +81,15 @@ export function smallestSlotBytes(partitions: readonly Partition[]): number {
 	return Math.min(...otaSlots(partitions).map(({ sizeBytes }) => sizeBytes));
 }
 
-interface Wanted {
+export interface Wanted {
 	readonly title: string;
 	readonly name: string;
 	readonly value: string;
 	readonly found: string;
 }
 
-const WANTED: readonly Wanted[] = [
+/** Without them a device does not come back from a bad firmware. */
+export const WANTED: readonly Wanted[] = [
 	// Threat: a firmware that crashes at boot would be started for ever.
 	{
 		title: "rollback",

@@ -1,5 +1,5 @@
 // Stands for mcconfig where no SDK is installed: reads the manifest as mcconfig does, and leaves where mcconfig leaves
-// them an image (with the version the settings say), a bootloader, the table and an empty otadata. Started through a
+// them an image (with the version the settings say), a bootloader, the table, an empty otadata and ESP-IDF's sdkconfig. Started through a
 // script by tests. FAKE_MCCONFIG: "fails" ends with 2; "fails quietly" is a failed link, after which mcconfig's make file
 // copies what an earlier build left and ends with 0.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -25,6 +25,16 @@ function readBuild(path: string, build: Record<string, string>): Record<string, 
 	return build;
 }
 
+/** As ESP-IDF writes it: what is off is a comment. FAKE_LOST is the name of a setting that the merge loses. */
+function generatedSettings(): string {
+	const base = "CONFIG_PARTITION_TABLE_CUSTOM=y\nCONFIG_PARTITION_TABLE_OFFSET=0x8000\n";
+	return (base + settings)
+		.split("\n")
+		.filter((line) => !line.startsWith("#") && !line.startsWith(`${process.env.FAKE_LOST}=`))
+		.map((line) => line.replace(/^(\w+)=n$/, "# $1 is not set"))
+		.join("\n");
+}
+
 const args = process.argv.slice(2);
 const isDebug = args.includes("-d");
 const platform = args[args.indexOf("-p") + 1] ?? "";
@@ -36,13 +46,19 @@ const chip = (platform.split("/")[1]?.replace("nodemcu", "esp32") ?? "") as Chip
 writeFileSync(join(moddable, "called.json"), JSON.stringify({ args, build, cwd: process.cwd(), settings }));
 process.stdout.write("# xsc main\n");
 process.stderr.write("a warning of the compiler\n");
-if (process.env.FAKE_MCCONFIG === "fails") process.exit(2);
+if (process.env.FAKE_MCCONFIG === "fails") {
+	process.stderr.write(
+		"bash: line 1: \x1b[31midf.py: command not found\nmake: *** [makefile:7: build] Error 127\n",
+	);
+	process.exit(2);
+}
 
 const below = join(platform, isDebug ? "debug" : "release", build.NAME ?? "");
 const outputs = join(moddable, "build", "bin", below);
 const idf = join(moddable, "build", "tmp", below, `xsProj-${chip}`, "build");
 mkdirSync(outputs, { recursive: true });
 mkdirSync(idf, { recursive: true });
+writeFileSync(join(idf, "..", "sdkconfig"), generatedSettings());
 if (process.env.FAKE_MCCONFIG !== "fails quietly") {
 	const sizeBytes = Number(process.env.FAKE_IMAGE_BYTES ?? 65_536);
 	const stated = process.env.FAKE_VERSION ?? version;

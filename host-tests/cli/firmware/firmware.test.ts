@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withVersion, writeBuildFiles } from "../../../cli/firmware/build-files.js";
 import { findTarget } from "../../../cli/firmware/build-target.js";
+import { checkGenerated } from "../../../cli/firmware/generated-settings.js";
+import { firstCause } from "../../../cli/firmware/mcconfig.js";
 import { readPartsFolder } from "../../../cli/firmware/parts-folder.js";
 import { BUILD_ROOT, PROJECT_ROOT } from "../../../cli/image/project-root.js";
 import { createApp } from "../../../server/app.js";
@@ -122,10 +124,12 @@ describe("fota firmware", () => {
 		await expect(stat(join(folder, "parts", "firmware.bin"))).rejects.toThrow("ENOENT");
 	});
 
-	test("says where the log is when mcconfig fails", async () => {
+	test("says what went wrong first when mcconfig fails, and where the log is", async () => {
 		const failed = await firmware(["--version", "1.0.0"], { FAKE_MCCONFIG: "fails" });
 		expect(failed.code).toBe(1);
-		expect(failed.error).toMatch(/mcconfig ended with 2\n.*parts\/mcconfig\.log/);
+		expect(failed.error).toMatch(
+			/^fota: mcconfig ended with 2: bash: line 1: \?\[31midf\.py: command not found\n.*parts\/mcconfig\.log/m,
+		);
 	});
 
 	test("refuses an image that says another version, or that no slot can hold", async () => {
@@ -134,6 +138,14 @@ describe("fota firmware", () => {
 		const large = await firmware(["--version", "1.0.0"], { FAKE_IMAGE_BYTES: String(0x1f0000 + 16) });
 		expect(large.error).toContain("the image has 2031632 bytes, an update slot 2031616");
 		expect([other.code, large.code]).toEqual([1, 1]);
+	});
+
+	test("refuses a build whose settings were lost on the way into ESP-IDF", async () => {
+		const name = "CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE";
+		const lost = await firmware(["--version", "1.0.0"], { FAKE_LOST: name });
+		expect(lost).toMatchObject({ code: 1, out: "" });
+		expect(lost.error).toContain(`the firmware was built with ${name} not set, not y`);
+		await expect(stat(join(folder, "parts", "firmware.bin"))).rejects.toThrow("ENOENT");
 	});
 
 	test("never signs a debug build", async () => {
@@ -153,6 +165,56 @@ describe("fota firmware", () => {
 		expect(refused.error).toMatch(/✗ ESP-IDF +\/nowhere is no git checkout\n/);
 		expect((await firmware(["--key", "keys/release.key"])).error).toContain("which devices is it for?");
 	});
+});
+
+describe("the settings that ESP-IDF was given", () => {
+	const GOOD = [
+		"CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE=y",
+		"# CONFIG_BOOTLOADER_SKIP_VALIDATE_ALWAYS is not set",
+		"CONFIG_ESP_TASK_WDT_EN=y",
+		"CONFIG_ESP_TASK_WDT_PANIC=y",
+		"CONFIG_PARTITION_TABLE_CUSTOM=y",
+		"CONFIG_PARTITION_TABLE_OFFSET=0x8000",
+		"CONFIG_APP_PROJECT_VER_FROM_CONFIG=y",
+		'CONFIG_APP_PROJECT_VER="1.2.3"',
+	].join("\n");
+
+	test("pass where all are as the project wants them", () => {
+		expect(() => checkGenerated(GOOD, { version: "1.2.3" })).not.toThrow();
+	});
+
+	test.each(GOOD.split("\n").filter((line) => !line.startsWith("#")))("are refused without %s", (line) => {
+		const [name = ""] = line.split("=");
+		expect(() => checkGenerated(GOOD.replace(line, ""), { version: "1.2.3" })).toThrow(
+			`${name} not set, not `,
+		);
+	});
+
+	test.each([
+		[
+			GOOD.replace(
+				"# CONFIG_BOOTLOADER_SKIP_VALIDATE_ALWAYS is not set",
+				"CONFIG_BOOTLOADER_SKIP_VALIDATE_ALWAYS=y",
+			),
+			"ALWAYS y, not n",
+		],
+		[`${GOOD}\nCONFIG_ESP_COREDUMP_ENABLE_TO_UART=y`, "UART y, not n"],
+		[GOOD.replace("0x8000", "0x9000"), "OFFSET 0x9000, not 0x8000"],
+		[GOOD.replace("1.2.3", "1.2.30"), 'VER "1.2.30", not "1.2.3"'],
+		[undefined, "no sdkconfig"],
+	])("are refused otherwise (case %#)", (text, said) => {
+		expect(() => checkGenerated(text, { version: "1.2.3" })).toThrow(said);
+	});
+});
+
+test("the cause of a failed build is its first line that says so, as one line of text", () => {
+	const cause = (...lines: readonly string[]) => firstCause(lines.join("\n"));
+	expect(cause("-Werror is on", "a.c:1:2: error: x", "make: *** [a] Error 1")).toBe("a.c:1:2: error: x");
+	expect(cause("ok", 'ERROR: ESP-IDF Python virtual environment "x" not found.')).toMatch(/^ERROR: ESP-IDF/);
+	expect(cause("-- Looking for strtod - not found", "/bin/sh: 1: idf.py: not found")).toContain("idf.py");
+	expect(cause("make: *** [makefile:7: build] Error 2")).toContain("makefile:7");
+	expect(cause("a warning", "12 errors possible")).toBeUndefined();
+	expect(cause(`error: ${"x".repeat(999)}`)).toHaveLength(200);
 });
 
 describe("what mcconfig is given", () => {
