@@ -21,6 +21,19 @@ fail() {
 	exit 1
 }
 
+# alive WHAT COMMAND...: says every 25 s that WHAT goes on, until the command ends, and has its status.
+alive() {
+	local what=$1 status=0 started=$SECONDS ticker
+	shift
+	# Also ends by itself when this script was killed. Holds neither the lock nor, in its sleep, the output's pipe.
+	(while sleep 25 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do say "still $what ($((SECONDS - started)) s)"; done) 9>&- &
+	ticker=$!
+	"$@" || status=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
+	return "$status"
+}
+
 want_simulator=yes
 want_tests=no
 for argument in "$@"; do
@@ -43,10 +56,16 @@ check_node() {
 install_packages() {
 	if node scripts/packages-installed.mjs; then return; fi
 	say "installing npm packages"
-	if npm ci --no-progress >build/npm.log 2>&1; then return; fi
-	if npm install --no-save --no-progress >>build/npm.log 2>&1 && node scripts/packages-installed.mjs; then return; fi
-	grep 'npm error' build/npm.log | tail -n 5 >&2
-	fail "the npm packages were not installed. Is the npm registry in reach? All messages are in build/npm.log"
+	if ! alive "installing npm packages" run_npm; then
+		grep 'npm error' build/npm.log | tail -n 5 >&2
+		fail "the npm packages were not installed. Is the npm registry in reach? All messages are in build/npm.log"
+	fi
+	say "npm packages installed"
+}
+
+run_npm() {
+	npm ci --no-progress >build/npm.log 2>&1 ||
+		{ npm install --no-save --no-progress >>build/npm.log 2>&1 && node scripts/packages-installed.mjs; }
 }
 
 check_compiler() {
@@ -84,11 +103,18 @@ apt_install() {
 	command -v apt-get >/dev/null || fail "$2 is missing. Install it with this system's tools."
 	say "installing $1"
 	mkdir -p build
-	if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends "$1"; } >build/apt.log 2>&1; then
+	if ! alive "installing $1" run_apt "$1" "${as_root[@]}"; then
 		tail -n 5 build/apt.log >&2
 		fail "apt-get could not install $1; its messages are in build/apt.log"
 	fi
+}
+
+# run_apt PACKAGE [SUDO...]
+run_apt() {
+	local package=$1
+	shift
+	{ "$@" apt-get update && "$@" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "$package"; } >build/apt.log 2>&1
 }
 
 fetch_xs() {
@@ -118,17 +144,29 @@ build_simulator() {
 	if make "${arguments[@]}" -q >/dev/null 2>&1; then return; fi
 	say "building the simulator ($variant), up to two minutes the first time"
 	mkdir -p build
-	if ! make "${arguments[@]}" -j"$(nproc 2>/dev/null || echo 2)" >"build/simulator-$variant.log" 2>&1; then
+	local started=$SECONDS
+	if ! alive "building the simulator" run_make "$variant" "${arguments[@]}"; then
 		tail -n 30 "build/simulator-$variant.log" >&2
 		fail "the simulator was not built; all messages are in build/simulator-$variant.log"
 	fi
+	say "simulator built ($variant, $((SECONDS - started)) s)"
+}
+
+# run_make VARIANT ARGUMENTS...
+run_make() {
+	local log="build/simulator-$1.log"
+	shift
+	make "$@" -j"$(nproc 2>/dev/null || echo 2)" >"$log" 2>&1
 }
 
 # One set-up at a time: a second one waits, then finds everything done.
 mkdir -p build
 if command -v flock >/dev/null; then
 	exec 9>build/.setup.lock
-	flock 9
+	if ! flock -n 9; then
+		say "waiting for another set-up in this folder"
+		flock 9
+	fi
 fi
 
 check_node
