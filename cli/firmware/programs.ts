@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const TOOL_TIMEOUT_MS = 20_000;
+const TOOL_TIMEOUT_MS = 60_000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
