@@ -16,12 +16,11 @@ import type { Clock } from "../update/ports.js";
 export const HEAD_LIMIT_MS = 5000;
 /** Between two pieces of a body. */
 export const BODY_IDLE_MS = 12_000;
-/** For a whole body: a minute, and a millisecond a byte (threat: one that trickles and keeps updates away). */
+/** For a whole body, and for each byte of it besides (threat: one that trickles and keeps updates away). */
 const BODY_LIMIT_MS = 60_000;
 const BODY_MS_A_BYTE = 1;
-/** For what is decided or verified in between; longer than any of it takes. */
+/** For what is decided or verified in between; longer than any of it takes. For an answer to be taken. */
 const DECISION_LIMIT_MS = 60_000;
-/** For an answer to be taken. */
 const ANSWER_LIMIT_MS = 10_000;
 /** What still comes behind an answer is read away, or closing would reset the connection before it is read. */
 export const LINGER_MS = 1500;
@@ -30,7 +29,6 @@ const RECEIVE_BYTES = 1436;
 /** Read in one poll: a whole receive window (CONFIG_LWIP_TCP_WND_DEFAULT), and no more, however fast the sender is. */
 const POLL_BYTES = 16_384;
 const HEAD_BYTES = 512;
-const HEADER_NAMES = ["authorization", RELEASE_HEADER];
 
 /** What all connections share: one object, since each value in one is a slot of the heap. */
 export interface PushHost {
@@ -64,7 +62,7 @@ type Phase = "head" | "read" | "deciding" | "body" | "waiting" | "answering" | "
 export class PushConnection {
 	readonly #host: PushHost;
 	readonly #handle: number;
-	readonly #parser = new RequestParser({ headerNames: HEADER_NAMES });
+	readonly #parser = new RequestParser({ headerNames: ["authorization", RELEASE_HEADER] });
 	readonly #in = new Uint8Array(RECEIVE_BYTES);
 	readonly #out = new Uint8Array(HEAD_BYTES + INFO_MAX_BYTES);
 	#phase: Phase = "head";
@@ -75,9 +73,8 @@ export class PushConnection {
 	#heldBytes = 0;
 	#outBytes = 0;
 	#sentBytes = 0;
-	/** When the phase is over, whatever comes. */
+	/** When the phase is over, whatever comes; when the last piece of a body came. */
 	#limitMs = 0;
-	/** When the last piece of a body came. */
 	#heardMs = 0;
 	/** Nothing good is to be expected of it: it goes when another wants its place. */
 	isExpendable = false;
@@ -108,7 +105,7 @@ export class PushConnection {
 
 	/** Somebody takes its body, or what came of that is still to be answered. */
 	get isTaken(): boolean {
-		return this.#phase === "body" || this.#phase === "waiting" || this.#taker !== undefined;
+		return this.#taker !== undefined || this.#phase === "waiting";
 	}
 
 	get method(): string {
@@ -131,7 +128,7 @@ export class PushConnection {
 	/** Of `authorization` and RELEASE_HEADER; within 1024 characters. */
 	header(name: string): string | undefined {
 		const value = this.#parser.header(name);
-		return value === undefined || value.length > STATEMENT_MAX_BYTES ? undefined : value;
+		return (value?.length ?? 0) > STATEMENT_MAX_BYTES ? undefined : value;
 	}
 
 	/** Whose the body is; told from now on when the sender is lost. */
@@ -145,13 +142,16 @@ export class PushConnection {
 		this.#phase = "body";
 		this.#heardMs = this.#host.clock.nowMs();
 		this.#limitIn(BODY_LIMIT_MS + this.#parser.leftBytes * BODY_MS_A_BYTE);
-		if (this.#parser.expectsContinue && this.#heldBytes === 0) this.#put(CONTINUE);
+		if (this.#parser.expectsContinue && this.#heldBytes === 0) {
+			this.#outBytes = utf8EncodeInto(CONTINUE, this.#out, this.#outBytes);
+			this.#pump();
+		}
 		this.#takeHeld();
 	}
 
 	/** The one answer; afterwards the connection closes by itself. No effect on a closed one. */
 	answer(answer: Answer): void {
-		if (this.#phase === "closed" || this.#phase === "answering" || this.#phase === "lingering") return;
+		if (this.#phase === "answering" || this.#phase === "lingering" || this.#phase === "closed") return;
 		const { status, mediaType, headers = [], body } = answer;
 		this.#taker = undefined;
 		this.#heldBytes = 0;
@@ -164,17 +164,12 @@ export class PushConnection {
 			headers: [{ name: "Content-Type", value: mediaType }, ...headers],
 			contentLengthBytes: bodyBytes,
 		});
-		if (
-			head === undefined ||
-			bodyBytes > INFO_MAX_BYTES ||
-			this.#outBytes + head + bodyBytes > this.#out.length
-		) {
-			this.close();
-			return;
-		}
-		this.#out.set(text.subarray(0, bodyBytes), this.#outBytes + head);
-		this.#outBytes += head + bodyBytes;
-		this.#pump();
+		const end = this.#outBytes + (head ?? Number.POSITIVE_INFINITY) + bodyBytes;
+		if (bodyBytes <= INFO_MAX_BYTES && end <= this.#out.length) {
+			this.#out.set(text.subarray(0, bodyBytes), end - bodyBytes);
+			this.#outBytes = end;
+			this.#pump();
+		} else this.close();
 	}
 
 	/** The same after a while, unless another wants the place meanwhile. The wait is its own: it goes with it. */
@@ -185,7 +180,6 @@ export class PushConnection {
 		this.#limitIn(delayMs);
 	}
 
-	/** Idempotent. */
 	close(): void {
 		if (this.#phase === "closed") return;
 		this.#phase = "closed";
@@ -233,13 +227,11 @@ export class PushConnection {
 
 	/** Until nothing is there, nothing is wanted, or it was enough for one turn. */
 	#read(): void {
-		const { inbound } = this.#host;
-		const handle = this.#handle;
 		let restBytes = POLL_BYTES;
 		while (restBytes > 0) {
 			const wantedBytes = Math.min(restBytes, this.#wantedBytes());
 			if (wantedBytes === 0) return;
-			const readBytes = inbound.read(handle, this.#in, 0, wantedBytes);
+			const readBytes = this.#host.inbound.read(this.#handle, this.#in, 0, wantedBytes);
 			if (readBytes < 0) this.close();
 			if (readBytes <= 0) return;
 			restBytes -= readBytes;
@@ -285,17 +277,16 @@ export class PushConnection {
 		if (taker?.onBody(this.#in, offset, byteCount) === false && this.#phase === "body") this.#wait();
 	}
 
-	#put(text: string): void {
-		this.#outBytes = utf8EncodeInto(text, this.#out, this.#outBytes);
-		this.#pump();
-	}
-
-	/** As much as is taken now; the rest waits for the next poll. */
+	// As much as is taken now; the rest waits for the next poll.
 	#pump(): void {
 		const { inbound } = this.#host;
-		const handle = this.#handle;
 		while (this.#sentBytes < this.#outBytes) {
-			const sentBytes = inbound.write(handle, this.#out, this.#sentBytes, this.#outBytes - this.#sentBytes);
+			const sentBytes = inbound.write(
+				this.#handle,
+				this.#out,
+				this.#sentBytes,
+				this.#outBytes - this.#sentBytes,
+			);
 			if (sentBytes < 0) this.close();
 			if (sentBytes <= 0) return;
 			this.#sentBytes += sentBytes;
