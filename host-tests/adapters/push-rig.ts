@@ -59,7 +59,6 @@ export class FakeTarget implements PushTarget {
 	readonly aborts: string[] = [];
 	listener: PushListener | undefined;
 	received = "";
-	isIdle = true;
 	isUnreadable = false;
 
 	offerPush(offer: PushOffer, listener: PushListener) {
@@ -113,7 +112,6 @@ export class PushRig {
 			timer,
 			clock,
 			log,
-			isUpdating: () => !target.isIdle,
 			serve: (connection, refusal) => exchange.serve(connection, refusal),
 		});
 	}

@@ -92,28 +92,6 @@ describe("the push server", () => {
 		for (const tcp of rig.inbound.peers) tcp.end();
 	});
 
-	it("has one place while it updates, and keeps that for the one whose body it takes", () => {
-		started();
-		const idle = rig.dial();
-		const pusher = rig.say(rig.head({ sizeBytes: 10 }));
-		rig.target.listener?.onReady();
-		rig.target.isIdle = false;
-		rig.turn();
-		expect([idle.isClosed, pusher.isClosed]).toEqual([true, false]);
-		expect(rig.dial().isClosed).toBe(true);
-		pusher.receive("0123456789");
-		expect(rig.target.received).toBe("0123456789");
-		rig.target.listener?.onEnd(undefined);
-	});
-
-	it("keeps one of two askers when an update begins", () => {
-		started();
-		const peers = [rig.dial(), rig.dial()];
-		rig.target.isIdle = false;
-		rig.turn();
-		expect(peers.map(({ isClosed }) => isClosed)).toEqual([false, true]);
-	});
-
 	it("frees the places of those who were gone before it looked", () => {
 		started();
 		for (let count = 0; count < 5; count++) rig.inbound.connect().hasEnded = true;

@@ -103,11 +103,6 @@ export class PushConnection {
 		}
 	}
 
-	/** Somebody takes its body, or what came of that is still to be answered. */
-	get isTaken(): boolean {
-		return this.#taker !== undefined || this.#phase === "waiting";
-	}
-
 	get method(): string {
 		return this.#parser.method;
 	}
@@ -180,6 +175,7 @@ export class PushConnection {
 		this.#limitIn(delayMs);
 	}
 
+	/** Idempotent. */
 	close(): void {
 		if (this.#phase === "closed") return;
 		this.#phase = "closed";

@@ -10,11 +10,10 @@ import { PushConnection, type PushHost } from "./push-connection.js";
 import { type TimerPort, TimerSlot } from "./timer-slot.js";
 
 /**
- * Each costs about 8 KB while it is there; two, so that a stalled one does not hide the device. One while it updates, when
- * memory is needed elsewhere: a firmware that ran out of it while on trial would be rolled back (threat: whoever asks).
+ * Each costs about 8 KB while it is there; two, so that a stalled one does not hide the device. The manifest's heap has room
+ * for both beside an update: a firmware whose memory is full while on trial would be rolled back (threat: whoever asks).
  */
 export const CONNECTIONS_MAX = 2;
-export const UPDATING_CONNECTIONS_MAX = 1;
 /** Between two attempts to listen. */
 export const LISTEN_REST_MS = 10_000;
 /** Between two looks while nobody is there: nobody minds that wait, and it costs a device at rest next to nothing. */
@@ -39,8 +38,6 @@ export interface PushServerOptions {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly serve: PushHost["onHead"];
-	/** A download, a verification or a trial is under way. */
-	readonly isUpdating: () => boolean;
 }
 
 export class PushServer implements NetworkListener {
@@ -111,22 +108,12 @@ export class PushServer implements NetworkListener {
 	/** A throw that reached the native code behind the timer would restart the chip. */
 	#poll(): void {
 		try {
-			if (this.#options.isUpdating()) this.#makeRoom();
 			const connections = this.#connections;
 			for (let at = 0; at < connections.length; at += 1) connections[at]?.poll();
 			this.#accept();
 			this.#pollEvery(this.#connections.length > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
 		} catch (cause) {
 			this.#options.log.write("error", `push server: ${describeCause(cause)}`);
-		}
-	}
-
-	/** An update has begun while more were there than it leaves room for. */
-	#makeRoom(): void {
-		for (let at = this.#connections.length - 1; at >= 0; at -= 1) {
-			if (this.#connections.length <= UPDATING_CONNECTIONS_MAX) return;
-			const connection = this.#connections[at];
-			if (connection?.isTaken === false) connection.close();
 		}
 	}
 
@@ -139,12 +126,10 @@ export class PushServer implements NetworkListener {
 	}
 
 	#admit(handle: number): void {
-		const { inbound, isUpdating } = this.#options;
-		const placesMax = isUpdating() ? UPDATING_CONNECTIONS_MAX : CONNECTIONS_MAX;
-		if (this.#connections.length >= placesMax)
+		if (this.#connections.length >= CONNECTIONS_MAX)
 			this.#connections.find((connection) => connection.isExpendable)?.close();
-		if (this.#connections.length >= placesMax) {
-			inbound.close(handle);
+		if (this.#connections.length >= CONNECTIONS_MAX) {
+			this.#options.inbound.close(handle);
 			return;
 		}
 		const connection = new PushConnection(this.#host, handle);

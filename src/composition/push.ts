@@ -47,7 +47,6 @@ export function createPushServer(parts: PushParts): PushServer {
 		timer: Timer,
 		clock,
 		log,
-		isUpdating: () => !target.isIdle,
 		serve: (connection, refusal) => exchange.serve(connection, refusal),
 	});
 }

@@ -176,8 +176,6 @@ export interface PushSink {
 
 /** The updater as the push server sees it. */
 export interface PushTarget {
-	/** Nothing is asked, downloaded, verified or on trial. */
-	readonly isIdle: boolean;
 	/** Judges the statement as a pulled one, before anything is erased. Throws FotaError with the code of the refusal. */
 	offerPush(offer: PushOffer, listener: PushListener): PushSink;
 	/** Something at the push port that the security log of the server should know; never throws. */

@@ -95,10 +95,6 @@ class Runner implements Updater, Desk {
 		return this.#state.name;
 	}
 
-	get isIdle(): boolean {
-		return this.#state.name === "IDLE";
-	}
-
 	/** Throws `flash-failed` when the boot records cannot be read. */
 	get running(): SlotInfo {
 		this.#running ??= this.ports.slots.running();
