@@ -171,7 +171,12 @@ describe("the serial log", () => {
 describe("the device", () => {
 	const device = (reason: number, chipId = 5) =>
 		new ChipDevice({
-			system: { resetReason: () => reason, chipId: () => chipId, restart: () => undefined },
+			system: {
+				resetReason: () => reason,
+				chipId: () => chipId,
+				restart: () => undefined,
+				wasStorageErased: () => false,
+			},
 			deviceType: "inverter",
 			version: "1.0.0",
 		});
@@ -179,7 +184,12 @@ describe("the device", () => {
 	it("takes leave of the network before it restarts, and restarts whatever comes of that", () => {
 		const done: string[] = [];
 		new ChipDevice({
-			system: { resetReason: () => 1, chipId: () => 5, restart: () => void done.push("restart") },
+			system: {
+				resetReason: () => 1,
+				chipId: () => 5,
+				restart: () => void done.push("restart"),
+				wasStorageErased: () => false,
+			},
 			deviceType: "inverter",
 			version: "1.0.0",
 			beforeRestart: () => {

@@ -41,6 +41,7 @@ export class FakeDevice {
 	isBricked = false;
 	/** Longest wait with a socket open and nothing under way, per start. */
 	resetReason = "poweron";
+	hasErasedStorage = false;
 	#isRestarting = false;
 
 	constructor(options: { version?: string; slotBytes?: number } = {}) {
@@ -146,6 +147,7 @@ export class FakeDevice {
 				chip: "esp32c3",
 				version,
 				resetReason: this.resetReason,
+				hasErasedStorage: this.hasErasedStorage,
 				restart: () => this.#restart("sw"),
 			},
 			healthChecks: behaviour.healthChecks ?? [],

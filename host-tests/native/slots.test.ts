@@ -1,6 +1,7 @@
 // fota-flash on XS: what it tells, what it refuses, and the life of an image from activation to confirmation or back.
 import { afterEach, describe, expect, test } from "vitest";
 import { parsePartitionsCsv } from "../../cli/image/partition-table.js";
+import { crc32 } from "../../src/protocol/encoding.js";
 import { makeRecord, putRecords, readRecord, STATE } from "./boot-record.js";
 import { ModuleDevice, makeFlash } from "./xs-device.js";
 
@@ -255,13 +256,15 @@ describe("an image on trial", () => {
 	});
 });
 
-test("storage of an unknown format is erased before it can stop the chip", async () => {
+test.each([
+	{ what: "an unknown format", version: 99 },
+	{ what: "contents at odds with themselves", version: 0 },
+])("storage of $what is erased before it can stop the chip", async ({ version }) => {
 	const device = deviceFor(`print(system.wasStorageErased());`);
 	const flash = makeFlash({ ota_0: device.image });
-	const header = new DataView(flash.buffer, 0x9000);
-	[0x53564e46, 7, 99, 0xfc363cde].forEach((word, index) => {
-		header.setUint32(4 * index, word, true);
-	});
+	const header = new Uint32Array([0x53564e46, 7, version]);
+	flash.set(new Uint8Array(header.buffer), 0x9000);
+	new DataView(flash.buffer).setUint32(0x900c, crc32(new Uint8Array(header.buffer)), true);
 	device.flash = flash;
 	const { lines } = await device.run();
 	expect(lines).toEqual(["true"]);

@@ -1,5 +1,5 @@
 // Scenario 8: the server is away, slow, or answers by halves; Wi-Fi is gone for an hour. The device waits, asks again,
-// and in the end updates itself; it never restarts for it.
+// and in the end updates itself; it restarts for it only after a day.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { CHUNK_PATH } from "../../src/protocol/chunk-frames.js";
@@ -74,6 +74,18 @@ describe("a device whose", { timeout: 300_000 }, () => {
 			expect(result.log).toContain("network-");
 		},
 	);
+
+	test("network is gone for more than a day restarts once, as its last resort, and says so when it is back", async () => {
+		const rig = await Rig.open();
+		// Each attempt costs the test real time.
+		const device = await rig.device({ settings: { pollSeconds: 21_600 } });
+		await rig.publish("1.1.0");
+		const args = ["--network-down", "0-120000", "--max-seconds", "200000"];
+		const result = await device.run({ args, until: ["update 1.1.0 confirmed"] });
+		expect(result.stats).toMatchObject({ end: "until", boots: 3 });
+		expect(result.log.split("no word from the server for 24 h: restarting")).toHaveLength(2);
+		await rig.waitForEvent(device, { code: "network-unavailable" });
+	});
 
 	test.each([404, 429, 500, 503])("server answers %i asks again later", async (status) => {
 		const rig = await Rig.open();

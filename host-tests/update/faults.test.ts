@@ -39,6 +39,7 @@ function rig(
 			chip: "esp32c3",
 			version: "1.0.0",
 			resetReason: "poweron",
+			hasErasedStorage: false,
 			restart: () => {
 				restarts++;
 			},

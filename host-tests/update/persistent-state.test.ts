@@ -88,6 +88,7 @@ describe("the persistent state", () => {
 			})),
 			securityVersion: 0xffff_ffff,
 			lastOrderId: orderId,
+			unheardRestarts: 1000,
 		};
 		const text = encodeState(full);
 		expect(utf8Encode(text).length).toBeLessThanOrEqual(STATE_MAX_BYTES);

@@ -169,6 +169,9 @@ esp_err_t nvs_log_init(void)
 	gLog.offset[1] = partition->address + gLog.bytes;
 	bool isSound[2] = { readArea(0, &header[0]), readArea(1, &header[1]) };
 	for (int i = 0; i < 2; i++) {
+		/* As ESP-IDF where what is there is whole and contradicts itself. */
+		if (isSound[i] && 0 == header[i].version)
+			return ESP_FAIL;
 		if (isSound[i] && AREA_VERSION != header[i].version)
 			return ESP_ERR_NVS_NEW_VERSION_FOUND;
 	}

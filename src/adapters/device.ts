@@ -25,7 +25,7 @@ const RESET_REASONS: readonly string[] = [
 ];
 
 export interface ChipDeviceOptions {
-	readonly system: Pick<FotaSystem, "resetReason" | "restart" | "chipId">;
+	readonly system: Pick<FotaSystem, "resetReason" | "restart" | "chipId" | "wasStorageErased">;
 	readonly deviceType: string;
 	/** Version of the running firmware. */
 	readonly version: string;
@@ -38,6 +38,7 @@ export class ChipDevice implements Device {
 	readonly chip: Chip;
 	readonly version: string;
 	readonly resetReason: string;
+	readonly hasErasedStorage: boolean;
 	readonly #system: Pick<FotaSystem, "restart">;
 	readonly #beforeRestart: (() => void) | undefined;
 
@@ -49,6 +50,7 @@ export class ChipDevice implements Device {
 		this.version = options.version;
 		this.chip = chipOf(options.system.chipId());
 		this.resetReason = RESET_REASONS[options.system.resetReason()] ?? "unknown";
+		this.hasErasedStorage = options.system.wasStorageErased();
 	}
 
 	restart(): void {

@@ -6,15 +6,21 @@
 
 static bool gHasErasedNvs;
 
+/* Errors that say nothing of what is in NVS: no such partition, no memory to read it. */
+static bool isCuredByErasing(esp_err_t err)
+{
+	return ESP_OK != err && ESP_ERR_NOT_FOUND != err && ESP_ERR_NVS_PART_NOT_FOUND != err && ESP_ERR_NO_MEM != err;
+}
+
 /*
- * A constructor, so before app_main. Opens NVS; if it has no free page or another format,
- * erases it and opens it anew. What was in it is lost, as the design allows: identity and
- * keys are not kept there. main.c finds it open.
+ * A constructor, so before app_main. Opens NVS; if that fails for what is in it (no free
+ * page, another format, or whatever else a restart would only meet again), erases it and
+ * opens it anew. What was in it is lost, as the design allows: identity and keys are not
+ * kept there. main.c finds it open.
  */
 static void __attribute__((constructor)) guardNvs(void)
 {
-	esp_err_t err = nvs_flash_init();
-	if (ESP_ERR_NVS_NO_FREE_PAGES != err && ESP_ERR_NVS_NEW_VERSION_FOUND != err)
+	if (!isCuredByErasing(nvs_flash_init()))
 		return;
 	gHasErasedNvs = ESP_OK == nvs_flash_erase();
 	nvs_flash_init();

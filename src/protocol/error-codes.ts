@@ -4,7 +4,7 @@
 export const ERROR_CODES = {
 	// Talking to the server
 	"network-unavailable":
-		"Device: no network or no connection to the server. Tried again with back-off, for ever. Operator: look at the device's network and the server's address.",
+		"Device: no network or no connection to the server. Tried again with back-off, for ever, and with a restart after a day of it, which is reported when the server is reached. Operator: look at the device's network and the server's address.",
 	"network-timeout":
 		"Device: a wait on the server ran out (connect, silence, or the whole request). Tried again with back-off. Operator: look at the link and the server's load.",
 	"http-malformed":
@@ -59,7 +59,7 @@ export const ERROR_CODES = {
 	"flash-failed":
 		"Device: an erase, program or read of the flash failed. The download starts again at a later poll, a bounded number of times. Operator: replace the device when it repeats.",
 	"storage-failed":
-		"Device: key-value storage refused a write (full or worn). The update is put off and tried at a later poll; the running firmware goes on. Operator: erase the nvs partition when it repeats.",
+		"Device: key-value storage refused a write (full or worn), or was unusable at the start and was erased. The update is put off and tried at a later poll; the running firmware goes on. Operator: erase the nvs partition when it repeats.",
 	"activate-failed":
 		"Device: the boot partition could not be set. The old firmware runs on; tried again at a later poll.",
 	"device-failed":

@@ -50,6 +50,9 @@ export function carryOut(parts: Parts, command: Command, facts: () => ReportFact
 		case "restart":
 			supervisor.restart(facts);
 			break;
+		case "restart-unheard":
+			supervisor.restartUnheard();
+			break;
 		case "watch-trial":
 			supervisor.watchTrial(command.hasDeadline);
 			break;

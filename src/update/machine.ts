@@ -60,6 +60,8 @@ function stepIdle(state: In<"IDLE">, event: Event): Step {
 			return go({ name: "CHECKING_MANIFEST", asks: "order", failureCount }, { name: "check-order" });
 		case "pushed":
 			return download(event.offer, failureCount);
+		case "unheard":
+			return go(state, { name: "restart-unheard" });
 		case "failed":
 			return fail(state, event.error, undefined);
 		default:

@@ -17,7 +17,8 @@ import {
 
 export const BAD_RELEASES_MAX = 4;
 export const OUTCOMES_MAX = 3;
-const COUNT_MAX = 1000;
+/** Largest number of tries that is told apart from more. */
+export const COUNT_MAX = 1000;
 
 /** What the release statement says about an image, as far as it is needed after a reset. */
 export interface Release {
@@ -91,6 +92,8 @@ export interface PersistentState {
 	readonly securityVersion: number;
 	/** The operator's last order that was carried out or answered; 0 when there was none. */
 	readonly lastOrderId: number;
+	/** Restarts for want of an answer since the server was last reached. */
+	readonly unheardRestarts: number;
 }
 
 export const FRESH_STATE: PersistentState = {
@@ -101,6 +104,7 @@ export const FRESH_STATE: PersistentState = {
 	outcomes: [],
 	securityVersion: 0,
 	lastOrderId: 0,
+	unheardRestarts: 0,
 };
 
 /**
@@ -135,6 +139,7 @@ export function parseState(text: string | undefined): PersistentState {
 		outcomes: attempt([], () => fields.objects("outcomes", OUTCOMES_MAX).map(parseOutcome)),
 		securityVersion: attempt(0, () => fields.integer("securityVersion", 0, UINT32_MAX)),
 		lastOrderId: attempt(0, () => fields.integer("lastOrderId", 0, COUNTER_MAX)),
+		unheardRestarts: attempt(0, () => fields.optionalInteger("unheardRestarts", 0, COUNT_MAX) ?? 0),
 	};
 }
 

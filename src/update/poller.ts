@@ -1,6 +1,6 @@
 // Asking the server: waiting for the next poll, the manifest, the rollback order. Part of the runner.
 
-import { type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
+import { type ErrorCode, FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
 import type { Manifest } from "../protocol/manifest.js";
 import { isApplicationBusy } from "./application.js";
 import type { RolledBack } from "./bookkeeping.js";
@@ -8,8 +8,11 @@ import type { Desk } from "./desk.js";
 import { toFotaError } from "./fault.js";
 import { judgeOffer, type Offer } from "./offer.js";
 import type { LogLevel } from "./ports.js";
-import { waitMs } from "./schedule.js";
+import { UNHEARD_HOURS, waitMs } from "./schedule.js";
 import type { Command } from "./states.js";
+
+/** What a poll ends with where nobody answers. */
+const UNHEARD_CODES: readonly ErrorCode[] = ["network-unavailable", "network-timeout"];
 
 export class Poller {
 	readonly #desk: Desk;
@@ -19,6 +22,8 @@ export class Poller {
 	#putOffHash = "";
 	/** Code of the last failed poll that was reported: told once, not at every poll. */
 	#alarm = "";
+	/** Since when every poll found no network or no answer. */
+	#unheardSinceMs: number | undefined;
 
 	constructor(desk: Desk) {
 		this.#desk = desk;
@@ -26,10 +31,23 @@ export class Poller {
 
 	wait(command: Extract<Command, { name: "wait" }>): void {
 		const { settings, ports } = this.#desk;
+		if (this.#isLost()) {
+			// Anew: should the restart fail, polling goes on.
+			this.#unheardSinceMs = undefined;
+			this.#desk.dispatch({ name: "unheard" });
+			return;
+		}
 		const delayMs = waitMs(command, settings.pollSeconds, ports.random);
 		// A regular poll has missed nothing while the network was gone, and the first one is spread over a fleet.
 		const isForNetwork = command.until === "retry";
 		this.#desk.later(delayMs, () => this.#desk.dispatch({ name: "check-due" }), isForNetwork);
+	}
+
+	#isLost(): boolean {
+		const { ports } = this.#desk;
+		const sinceMs = this.#unheardSinceMs;
+		if (sinceMs === undefined || ports.clock.nowMs() - sinceMs < UNHEARD_HOURS * 3_600_000) return false;
+		return !isApplicationBusy(ports);
 	}
 
 	checkManifest(): void {
@@ -112,6 +130,9 @@ export class Poller {
 	#failed(error: FotaError): void {
 		const { ports, reporter } = this.#desk;
 		ports.log.write(levelOf(error), `${error.code}: ${error.message}`);
+		// Any answer, even a wrong one, shows a network that a restart would not mend.
+		if (!UNHEARD_CODES.includes(error.code)) this.#unheardSinceMs = undefined;
+		else this.#unheardSinceMs ??= ports.clock.nowMs();
 		// Without a network there is nothing to tell that the server does not see by itself.
 		if (error.code !== "network-unavailable" && error.code !== this.#alarm) {
 			this.#alarm = error.code;
@@ -121,8 +142,16 @@ export class Poller {
 	}
 
 	#reached(): void {
+		const { ledger, reporter } = this.#desk;
+		const { unheardRestarts } = ledger.state;
 		this.#alarm = "";
-		this.#desk.reporter.kickNow();
+		this.#unheardSinceMs = undefined;
+		if (unheardRestarts > 0) {
+			const message = `restarted after ${UNHEARD_HOURS} h without an answer (count ${unheardRestarts})`;
+			reporter.notice(new FotaError("network-unavailable", message), undefined);
+			ledger.note({ unheardRestarts: 0 });
+		}
+		reporter.kickNow();
 	}
 
 	/** What an order would leave: known by its hash if it came over the air, else by its version alone. */

@@ -191,6 +191,8 @@ export interface Device {
 	readonly version: string;
 	/** As in StatusReport.resetReason. */
 	readonly resetReason: string;
+	/** This start found key-value storage unusable and erased it: what was kept there is gone. */
+	readonly hasErasedStorage: boolean;
 	/** Restarts the chip; does not return. */
 	restart(): void;
 }

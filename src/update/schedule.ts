@@ -7,6 +7,12 @@ const BACKOFF_BASE_MS = 5000;
 const BACKOFF_CAP_MS = 60_000;
 const STALL_BASE_MS = 1000;
 
+/**
+ * A device that has asked in vain for so long restarts: a radio or network stack that hangs is cured by nothing else. Rare
+ * enough for one whose network is gone for weeks.
+ */
+export const UNHEARD_HOURS = 24;
+
 /** Until the server is asked again. */
 export function waitMs(
 	command: Extract<Command, { name: "wait" }>,

@@ -57,6 +57,8 @@ export type Event =
 	| { readonly name: "started"; readonly situation: Situation }
 	| { readonly name: "check-due" }
 	| { readonly name: "order-announced" }
+	/** The server was out of reach for so long that only a restart is left to try. */
+	| { readonly name: "unheard" }
 	| { readonly name: "offered"; readonly offer: Offer }
 	/** A sender on the local network proved its right and its statement was accepted. */
 	| { readonly name: "pushed"; readonly offer: Offer }
@@ -103,6 +105,7 @@ export type Command =
 	| { readonly name: "verify"; readonly release: Release }
 	| { readonly name: "activate"; readonly release: Release }
 	| { readonly name: "restart"; readonly release: Release }
+	| { readonly name: "restart-unheard" }
 	| { readonly name: "watch-trial"; readonly hasDeadline: boolean }
 	| { readonly name: "confirm" }
 	| { readonly name: "roll-back"; readonly left: RolledBack; readonly attempt: number }

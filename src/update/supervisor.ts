@@ -8,7 +8,9 @@ import { bookEnding, type Ending, type RolledBack, withBad } from "./bookkeeping
 import type { Desk } from "./desk.js";
 import { plainMessage } from "./fault.js";
 import { judgeTrial, unhealthyChecks } from "./health.js";
+import { COUNT_MAX } from "./persistent-state.js";
 import { currentReport, type ReportFacts } from "./reports.js";
+import { UNHEARD_HOURS } from "./schedule.js";
 import type { Command } from "./states.js";
 
 /** Longest wait for the report that announces a restart. */
@@ -37,10 +39,26 @@ export class Supervisor {
 		const { reporter, ledger, ports } = this.#desk;
 		if (ports.slots.isOnTrial() || ledger.state.outcomes.length === 0) reporter.boot();
 		else reporter.kick();
-		if (ports.slots.hasBootloaderRollback()) return;
-		const error = new FotaError("bootloader-without-rollback", "updates are refused");
+		if (ports.device.hasErasedStorage)
+			this.#complain(new FotaError("storage-failed", "storage was unusable at the start and was erased"));
+		if (!ports.slots.hasBootloaderRollback())
+			this.#complain(new FotaError("bootloader-without-rollback", "updates are refused"));
+	}
+
+	#complain(error: FotaError): void {
+		const { reporter, ports } = this.#desk;
 		ports.log.write("error", `${error.code}: ${error.message}`);
 		reporter.notice(error, undefined);
+	}
+
+	/** The last resort of a device that reaches nobody. Counted first, so that the server hears of it some day. */
+	restartUnheard(): void {
+		const { ledger, ports, calls } = this.#desk;
+		ledger.note({ unheardRestarts: Math.min(COUNT_MAX, ledger.state.unheardRestarts + 1) });
+		ports.log.write("error", `no word from the server for ${UNHEARD_HOURS} h: restarting`);
+		calls.drop();
+		ports.device.restart();
+		this.#desk.halt();
 	}
 
 	/** Not while the application is busy. A reset in the meantime starts the new firmware as well. */
