@@ -6,7 +6,13 @@ import { type DeviceInformation, PUSH_PORT } from "../../src/protocol/push.js";
 import { parseSignedStatement, type ReleaseStatement } from "../../src/protocol/release-statement.js";
 import { CliError, EXIT_CODES } from "../cli-error.js";
 import { readDeviceFile } from "../device/device-file.js";
-import { askDevice, type DeviceAddress, pushImage } from "../device/push-client.js";
+import {
+	askDevice,
+	confirmPush,
+	type DeviceAddress,
+	PushRefusedError,
+	pushImage,
+} from "../device/push-client.js";
 import { inspectImage } from "../release/sign-release.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
@@ -24,6 +30,7 @@ interface PushOptions {
 	readonly release?: string;
 	readonly device: string;
 	readonly wait?: boolean;
+	readonly confirm?: boolean;
 	readonly waitSeconds: number;
 }
 
@@ -43,6 +50,10 @@ export function pushCommand(shell: Shell): Command {
 		.requiredOption("--device <file>", "the device's key: what fota provision wrote for it")
 		.option("--release <file>", "what fota sign wrote; default <image>.release")
 		.option("--wait", "until the device has confirmed the new version, or has gone back")
+		.option(
+			"--confirm",
+			"vouch for the new version once it runs, in the place of a server that the device cannot reach; waits as --wait does",
+		)
 		.option("--wait-seconds <n>", "give up waiting then", parseCount, WAIT_DEFAULT_SECONDS)
 		.action((options: PushOptions) => push(options, shell));
 }
@@ -67,7 +78,11 @@ async function push(options: PushOptions, shell: Shell): Promise<void> {
 		shell.stdout,
 		`${result.version} is verified and activated; ${info.deviceId} restarts in ${result.restartSeconds} s`,
 	);
-	if (options.wait) await waitForVersion(options, { info, version: statement.version, shell });
+	const { version } = statement;
+	const { deviceKey } = secret;
+	const vouch = (challenge: string) => confirmPush(options.host, { release, deviceKey, challenge });
+	if (options.confirm) await waitForVersion(options, { info, version, shell, vouch });
+	else if (options.wait) await waitForVersion(options, { info, version, shell });
 }
 
 function readStatement(release: string): ReleaseStatement {
@@ -128,6 +143,8 @@ interface Awaited {
 	readonly info: DeviceInformation;
 	readonly version: string;
 	readonly shell: Shell;
+	/** Once it runs. Throws as confirmPush. */
+	readonly vouch?: (challenge: string) => Promise<unknown>;
 }
 
 async function waitForVersion({ host, waitSeconds }: PushOptions, awaited: Awaited): Promise<void> {
@@ -135,6 +152,7 @@ async function waitForVersion({ host, waitSeconds }: PushOptions, awaited: Await
 	const end = Date.now() + waitSeconds * 1000;
 	let seen: DeviceInformation | undefined;
 	let hasRestarted = false;
+	let hasVouched = awaited.vouch === undefined;
 	while (Date.now() < end) {
 		await sleep(ASK_EVERY_MS);
 		seen = await askDevice(host).catch(() => undefined);
@@ -146,12 +164,28 @@ async function waitForVersion({ host, waitSeconds }: PushOptions, awaited: Await
 		if (seen.version === version && !hasRestarted)
 			printLine(shell.stdout, `${info.deviceId} runs ${version}, on trial`);
 		hasRestarted ||= seen.version === version;
+		if (!hasVouched && seen.version === version) hasVouched = await vouchFor(seen, awaited);
 		if (seen.version !== version && hasGivenUp(seen, version)) throw wentBack(seen, version);
 	}
 	throw new CliError(
 		seen === undefined ? "the device did not answer again" : `the device runs ${seen.version}, ${seen.state}`,
 		{ hint: "Read its serial log; on trial it goes back by itself.", exitCode: EXIT_CODES.unreachable },
 	);
+}
+
+/** False: the device did not answer, to be tried again. */
+async function vouchFor(seen: DeviceInformation, { vouch, shell, version }: Awaited): Promise<boolean> {
+	try {
+		await vouch?.(seen.challenge);
+	} catch (error) {
+		if (error instanceof PushRefusedError && error.problem.code !== "device-busy") throw error;
+		return false;
+	}
+	printLine(
+		shell.stdout,
+		`${seen.deviceId} is told to keep ${version}; it does after half a minute without a fault`,
+	);
+	return true;
 }
 
 /** Its boot record says so: before the restart it is new. */

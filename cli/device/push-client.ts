@@ -1,4 +1,4 @@
-// Speaks to a device on the local network (docs/protocol.md §16): asks what it is, pushes an image to it. Called by
+// Speaks to a device on the local network (docs/protocol.md §16): asks what it is, pushes an image to it, confirms it. Called by
 // `fota push` and by tests. It must not print.
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
@@ -7,10 +7,13 @@ import { FotaError } from "../../src/protocol/error-codes.js";
 import { INFO_MAX_BYTES, KEY_BYTES } from "../../src/protocol/limits.js";
 import { type Problem, parseProblem } from "../../src/protocol/problem.js";
 import {
+	CONFIRM_PATH,
+	type ConfirmResult,
 	type DeviceInformation,
 	encodePushAuthorization,
 	INFO_PATH,
 	type PushResult,
+	parseConfirmResult,
 	parseDeviceInformation,
 	parsePushResult,
 	pushMacInput,
@@ -62,22 +65,42 @@ export async function askDevice(address: DeviceAddress): Promise<DeviceInformati
 	return understood(address, () => parseDeviceInformation(answer.body));
 }
 
+/** What a credential is made from. */
+export type Credential = Pick<Push, "release" | "deviceKey" | "challenge">;
+
 /** The value of the Authorization header. */
-export function authorize(
-	push: Pick<Push, "release" | "deviceKey" | "challenge">,
-	sizeBytes: number,
-): string {
+export function authorize(push: Credential, sizeBytes: number, target = UPDATE_PATH): string {
 	const { release, deviceKey, challenge } = push;
 	const key = hkdfSync("sha256", deviceKey, KEY_LABELS.derived, KEY_LABELS.push, KEY_BYTES);
 	const input = pushMacInput({
 		method: "POST",
-		target: UPDATE_PATH,
+		target,
 		challenge,
 		statementHash: createHash("sha256").update(release).digest("hex"),
 		contentLengthBytes: sizeBytes,
 	});
 	const macHex = createHmac("sha256", Buffer.from(key)).update(input).digest("hex");
 	return encodePushAuthorization({ challenge, macHex });
+}
+
+/** Vouches for the release on trial in the server's place. Throws as pushImage. */
+export async function confirmPush(address: DeviceAddress, credential: Credential): Promise<ConfirmResult> {
+	const { release } = credential;
+	const request = httpRequest({
+		...address,
+		method: "POST",
+		path: CONFIRM_PATH,
+		agent: false,
+		timeout: ANSWER_MAX_MS,
+		headers: {
+			authorization: authorize(credential, 0, CONFIRM_PATH),
+			[RELEASE_HEADER]: release,
+			"content-length": 0,
+		},
+	});
+	const answer = await exchange(request, address, () => request.end());
+	if (answer.status !== 200) throw refusal(answer, address);
+	return understood(address, () => parseConfirmResult(answer.body));
 }
 
 /**
@@ -190,6 +213,7 @@ const HINTS: Readonly<Partial<Record<Problem["code"], string>>> = {
 	"challenge-stale": "Another push came between, or this one was slow. Try again.",
 	"device-busy": "Wait until that is over (fota push asks again and says what it does), then push again.",
 	"version-not-newer": "Raise the version, build and sign again: devices only go up.",
+	"release-unknown": "It went back, or another update came between: fota push shows what runs.",
 	"version-too-old": "Push the release in between first.",
 	"security-downgrade": "Build with the current security version.",
 	"signature-invalid":

@@ -128,3 +128,45 @@ describe("a push", () => {
 		tcp.end();
 	});
 });
+
+describe("a confirmation", () => {
+	it("with the device's key is handed to the updater, and its result is told", () => {
+		const noted = started().say(rig.confirmation());
+		expect(noted.sent).toMatch(/^HTTP\/1.1 200 [\s\S]*{"result":"noted"}$/);
+		noted.end();
+		rig.target.isConfirmed = true;
+		const confirmed = rig.say(rig.confirmation());
+		expect(confirmed.sent).toMatch(/^HTTP\/1.1 200 [\s\S]*{"result":"confirmed"}$/);
+		confirmed.end();
+		expect(rig.target.confirmations).toEqual(["a.b.c", "a.b.c"]);
+	});
+
+	it("is not made by the credential of a push, nor sent twice, nor with a body", () => {
+		const borrowed = started().say(rig.confirmation({ target: "/update" }));
+		rig.timer.advance(1000);
+		expect(borrowed.sent).toMatch(/^HTTP\/1.1 401 [\s\S]*auth-failed/);
+		borrowed.end();
+		const text = rig.confirmation();
+		rig.say(text).end();
+		const again = rig.say(text);
+		expect(again.sent).toMatch(/^HTTP\/1.1 401 [\s\S]*challenge-stale/);
+		again.end();
+		const long = rig.say(rig.confirmation({ body: "x" }));
+		expect(long.sent).toMatch(/^HTTP\/1.1 400 [\s\S]*has no body/);
+		long.end();
+		expect(rig.target.confirmations).toHaveLength(1);
+	});
+
+	it("of a release that does not run is refused", () => {
+		started().target.refusal = new FotaError("release-unknown", "1.0.0 runs here");
+		const tcp = rig.say(rig.confirmation());
+		expect(tcp.sent).toMatch(/^HTTP\/1.1 422 [\s\S]*"code":"release-unknown","detail":"1.0.0 runs here"/);
+		tcp.end();
+	});
+
+	it("is asked with POST", () => {
+		const tcp = started().say("GET /confirm HTTP/1.1\r\nHost: x\r\n\r\n");
+		expect(tcp.sent).toMatch(/^HTTP\/1.1 405 [\s\S]*Allow: POST/);
+		tcp.end();
+	});
+});

@@ -7,7 +7,7 @@ import { PushExchange } from "../../src/adapters/push-exchange.js";
 import { PushPenalty } from "../../src/adapters/push-penalty.js";
 import { PushServer } from "../../src/adapters/push-server.js";
 import type { FotaError } from "../../src/protocol/error-codes.js";
-import type { DeviceInformation } from "../../src/protocol/push.js";
+import { CONFIRM_PATH, type DeviceInformation } from "../../src/protocol/push.js";
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import type { PushListener, PushOffer, PushTarget } from "../../src/update/ports.js";
 import { nodeCrypto } from "../fakes/node-crypto.js";
@@ -56,6 +56,8 @@ export class FakeTarget implements PushTarget {
 	takesBytes = Number.POSITIVE_INFINITY;
 	readonly offers: PushOffer[] = [];
 	readonly notes: string[] = [];
+	readonly confirmations: string[] = [];
+	isConfirmed = false;
 	readonly aborts: string[] = [];
 	listener: PushListener | undefined;
 	received = "";
@@ -72,6 +74,12 @@ export class FakeTarget implements PushTarget {
 			},
 			abort: (error: FotaError) => void this.aborts.push(`${error.code}: ${error.message}`),
 		};
+	}
+
+	confirmPush(release: string): boolean {
+		if (this.refusal) throw this.refusal;
+		this.confirmations.push(release);
+		return this.isConfirmed;
 	}
 
 	notePush(error: FotaError): void {
@@ -153,6 +161,17 @@ export class PushRig {
 		return (
 			`POST /update HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nFOTA-Release: a.b.c\r\n` +
 			`Content-Length: ${sizeBytes}\r\n${more}\r\n`
+		);
+	}
+
+	/** POST /confirm, with a right credential unless it is told another. */
+	confirmation(options: { readonly target?: string; readonly body?: string } = {}): string {
+		const { target = CONFIRM_PATH, body = "" } = options;
+		const credential = { release: "a.b.c", deviceKey: DEVICE_KEY, challenge: this.challenge() };
+		const authorization = authorize(credential, body.length, target);
+		return (
+			`POST /confirm HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nFOTA-Release: a.b.c\r\n` +
+			`Content-Length: ${body.length}\r\n\r\n${body}`
 		);
 	}
 

@@ -68,6 +68,25 @@ describe("fota push", { timeout: 240_000 }, () => {
 		expect(pushed.error).toContain("device-1 went back to 1.0.0: 1.1.0 failed its trial");
 	});
 
+	test("vouches for the new firmware of a device whose server is away, which tells it later", async () => {
+		const rig = await Rig.open();
+		const proxy = await rig.proxy();
+		let isAway = true;
+		proxy.meddle = () => (isAway ? "close" : undefined);
+		const device = await rig.device({ port: proxy.port });
+		// On a clock of its own the device would see its deadline before anybody could vouch.
+		const process = await device.start({ isFast: false });
+		const host = (await process.waitForLine("sim: tcp 3232 is ")).split(" is ").at(-1) ?? "";
+		const image = await written(rig, await rig.makeRelease("1.1.0"));
+		const args = ["push", "--host", host, "--image", image, "--device", device.flash, "--confirm"];
+		const pushed = await runFota(args);
+		expect(pushed).toMatchObject({ code: 0 });
+		expect(pushed.out).toMatch(/is told to keep 1\.1\.0;[\s\S]*device-1 runs 1\.1\.0, confirmed/);
+		isAway = false;
+		await rig.waitForEvent(device, { type: "fota_completed" });
+		expect((await process.stop()).stats).toMatchObject({ boots: 2 });
+	});
+
 	test("refuses before a byte is sent what cannot fit, and says what to do", async () => {
 		const { rig, host, file } = await started();
 		const good = await written(rig, await rig.makeRelease("1.1.0"));

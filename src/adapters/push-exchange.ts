@@ -1,10 +1,12 @@
-// What is asked at the push port and what is answered: GET /info and POST /update (docs/protocol.md §16). Used by
+// What is asked at the push port and what is answered: GET /info, POST /update and POST /confirm (docs/protocol.md §16). Used by
 // push-server. It must not know sockets; whether a release is taken is the updater's to say.
 
 import type { Refusal } from "../http/refusal.js";
 import { type ErrorCode, FotaError } from "../protocol/error-codes.js";
 import { encodeProblem, PROBLEM_MEDIA_TYPE } from "../protocol/problem.js";
 import {
+	CONFIRM_PATH,
+	encodeConfirmResult,
 	encodeDeviceInformation,
 	encodePushResult,
 	INFO_PATH,
@@ -22,6 +24,11 @@ import type { PushCredential } from "./push-credential.js";
 import type { PushPenalty } from "./push-penalty.js";
 
 const JSON_MEDIA_TYPE = "application/json";
+const METHODS: Readonly<Record<string, string | undefined>> = {
+	[INFO_PATH]: "GET",
+	[UPDATE_PATH]: "POST",
+	[CONFIRM_PATH]: "POST",
+};
 
 export interface PushExchangeOptions {
 	readonly target: PushTarget;
@@ -33,7 +40,7 @@ export interface PushExchangeOptions {
 }
 
 /** What an accepted request is about; all of it was checked for form. */
-interface UpdateRequest {
+interface SignedRequest {
 	readonly authorization: string;
 	readonly release: string;
 	readonly sizeBytes: number;
@@ -60,9 +67,9 @@ export class PushExchange {
 
 	#route(connection: PushConnection): void {
 		const { method, target } = connection;
-		const wanted = target === INFO_PATH ? "GET" : target === UPDATE_PATH ? "POST" : undefined;
+		const wanted = METHODS[target];
 		if (wanted === undefined) {
-			const here = `GET ${INFO_PATH} and POST ${UPDATE_PATH} are here`;
+			const here = `GET ${INFO_PATH}, POST ${UPDATE_PATH} and POST ${CONFIRM_PATH} are here`;
 			refuse(connection, new FotaError("not-found", here));
 		} else if (method !== wanted) {
 			const error = new FotaError("request-malformed", `${target} is asked with ${wanted}`);
@@ -70,7 +77,7 @@ export class PushExchange {
 		} else if (connection.hasOddExpectation) {
 			refuse(connection, new FotaError("request-malformed", "Expect is none but 100-continue"), 417);
 		} else if (target === INFO_PATH) this.#inform(connection);
-		else this.#update(connection);
+		else this.#readSigned(connection);
 	}
 
 	#inform(connection: PushConnection): void {
@@ -79,7 +86,7 @@ export class PushExchange {
 		connection.answer({ status: 200, mediaType: JSON_MEDIA_TYPE, body: encodeDeviceInformation(info) });
 	}
 
-	#update(connection: PushConnection): void {
+	#readSigned(connection: PushConnection): void {
 		const authorization = connection.header("authorization");
 		const release = connection.header(RELEASE_HEADER);
 		const sizeBytes = connection.contentLengthBytes;
@@ -90,11 +97,13 @@ export class PushExchange {
 			refuse(connection, new FotaError("request-malformed", "Content-Length is missing"), 411);
 		} else if (release === undefined) {
 			refuse(connection, new FotaError("request-malformed", "FOTA-Release is missing or too long"));
+		} else if (connection.target === CONFIRM_PATH && sizeBytes > 0) {
+			refuse(connection, new FotaError("request-malformed", `${CONFIRM_PATH} has no body`));
 		} else this.#authenticate(connection, { authorization, release, sizeBytes });
 	}
 
 	/** Before anything else is looked at: a statement costs 80 ms to verify (threat: a device kept busy). */
-	#authenticate(connection: PushConnection, request: UpdateRequest): void {
+	#authenticate(connection: PushConnection, request: SignedRequest): void {
 		const { credential, penalty } = this.#options;
 		const { method, target } = connection;
 		const { release, sizeBytes } = request;
@@ -105,7 +114,8 @@ export class PushExchange {
 				: credential.judge({ method, target, release, contentLengthBytes: sizeBytes }, authorization);
 		if (verdict === "right") {
 			penalty.succeeded();
-			this.#begin(connection, request);
+			if (target === CONFIRM_PATH) this.#confirm(connection, request);
+			else this.#begin(connection, request);
 		} else this.#punish(connection, verdict);
 	}
 
@@ -125,7 +135,16 @@ export class PushExchange {
 		else connection.answerLater(problem(error), delayMs);
 	}
 
-	#begin(connection: PushConnection, request: UpdateRequest): void {
+	#confirm(connection: PushConnection, { release }: SignedRequest): void {
+		try {
+			const result = this.#options.target.confirmPush(release) ? "confirmed" : "noted";
+			connection.answer({ status: 200, mediaType: JSON_MEDIA_TYPE, body: encodeConfirmResult(result) });
+		} catch (cause) {
+			refuse(connection, toFotaError(cause, { code: "device-failed", doing: "confirmation" }));
+		}
+	}
+
+	#begin(connection: PushConnection, request: SignedRequest): void {
 		let sink: PushSink | undefined;
 		const onBody = (buffer: Uint8Array, offset: number, byteCount: number) =>
 			sink?.take(buffer, offset, byteCount) ?? false;
@@ -142,7 +161,7 @@ export class PushExchange {
 		connection.giveTo({ onBody, onLost });
 	}
 
-	#end(connection: PushConnection, request: UpdateRequest, error: FotaError | undefined): void {
+	#end(connection: PushConnection, request: SignedRequest, error: FotaError | undefined): void {
 		if (error !== undefined) {
 			refuse(connection, error);
 			return;

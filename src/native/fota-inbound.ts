@@ -4,7 +4,7 @@
  * push-connection. It must not know what is said on a connection.
  *
  * Not over Moddable's `embedded:io/socket/listener`: that keeps a connection which is reset
- * before it is taken, and the chip restarts (docs/protocol.md §16.3).
+ * before it is taken, and the chip restarts (docs/protocol.md §16.4).
  *
  * Conventions of every method here:
  * - A handle is the number that {@link FotaInbound.accept} gave for a connection. One that

@@ -43,7 +43,7 @@ export const ERROR_CODES = {
 	"release-known-bad":
 		"Device: this release was rolled back here before. Not installed until the operator signs a newer statement for it. Operator: fix it, or sign it anew.",
 	"release-unknown":
-		"Server: no such release, or it is no longer offered. The device polls again. Operator: nothing, if it was withdrawn on purpose.",
+		"Server: no such release, or it is no longer offered. The device polls again. Operator: nothing, if it was withdrawn on purpose. Device, to a confirmation over the local network: another release runs.",
 	// The download
 	"chunk-malformed":
 		"Device: a chunk frame has the wrong length, or the body ended early or went on too long. The chunk is fetched again, a bounded number of times. Operator: look for a proxy that alters answers.",

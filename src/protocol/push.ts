@@ -1,5 +1,5 @@
 // Firmware pushed over the local network (docs/protocol.md §16): what a device says of itself at GET /info, and how
-// whoever holds its key proves it at POST /update. Hashing is the caller's.
+// whoever holds its key proves it at POST /update and POST /confirm. Hashing is the caller's.
 import { hexDecode, utf8Encode } from "./encoding.js";
 import { type ErrorCode, isErrorCode } from "./error-codes.js";
 import { HASH_PATTERN, type JsonFields, NAME_PATTERN, parseJsonObject } from "./json.js";
@@ -19,6 +19,7 @@ import { DEVICE_STATES, type DeviceState } from "./status-report.js";
 export const PUSH_PORT = 3232;
 export const INFO_PATH = "/info";
 export const UPDATE_PATH = "/update";
+export const CONFIRM_PATH = "/confirm";
 export const PUSH_AUTH_SCHEME = "FOTA-PUSH-HMAC-SHA256";
 /** Header of the release statement, a compact JWS. */
 export const RELEASE_HEADER = "fota-release";
@@ -115,7 +116,7 @@ export interface DeviceInformation {
 	readonly progress: PushProgress | undefined;
 	readonly error: { readonly code: ErrorCode; readonly message: string } | undefined;
 	readonly uptimeSeconds: number;
-	/** For one POST /update, 32 hex digits. */
+	/** For one POST, 32 hex digits. */
 	readonly challenge: string;
 }
 
@@ -231,4 +232,18 @@ export function parsePushResult(bytes: Uint8Array): PushResult {
 		hash: fields.string("hash", 64, HASH_PATTERN),
 		restartSeconds: fields.integer("restart_s", 0, 3600),
 	};
+}
+
+/** What became of a confirmation: `noted` is on trial still, and stays if it is well. */
+export const CONFIRM_RESULTS = ["noted", "confirmed"] as const;
+export type ConfirmResult = (typeof CONFIRM_RESULTS)[number];
+
+export function encodeConfirmResult(result: ConfirmResult): string {
+	return JSON.stringify({ result });
+}
+
+/** Throws `answer-malformed`. */
+export function parseConfirmResult(bytes: Uint8Array): ConfirmResult {
+	const fields = parseJsonObject(bytes, { maxBytes: INFO_MAX_BYTES, code: "answer-malformed" });
+	return fields.oneOf("result", CONFIRM_RESULTS);
 }

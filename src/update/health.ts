@@ -11,7 +11,10 @@ export interface TrialFacts {
 	readonly unhealthy: readonly string[];
 	/** How long none has failed, as far as was looked; 0 while one fails. */
 	readonly wellMs: number;
-	/** The server accepted a report from this firmware since it started: network, credentials and protocol work. */
+	/**
+	 * The server accepted a report from this firmware since it started, so network, credentials and protocol work; or whoever
+	 * has the device's key vouched for it over the local network.
+	 */
 	readonly isReported: boolean;
 	/** Undefined: there is no way back, so there is no deadline. */
 	readonly deadlineMs: number | undefined;

@@ -178,6 +178,11 @@ export interface PushSink {
 export interface PushTarget {
 	/** Judges the statement as a pulled one, before anything is erased. Throws FotaError with the code of the refusal. */
 	offerPush(offer: PushOffer, listener: PushListener): PushSink;
+	/**
+	 * Whoever has the device's key stands in for the server: the release on trial stays if it is well, though no report was
+	 * accepted. True: it was confirmed already. Throws `release-unknown` where another runs, and the faults of a statement.
+	 */
+	confirmPush(release: string): boolean;
 	/** Something at the push port that the security log of the server should know; never throws. */
 	notePush(error: FotaError): void;
 	/** The device as it would report itself now. Throws `flash-failed`. */

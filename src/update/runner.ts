@@ -123,6 +123,11 @@ class Runner implements Updater, Desk {
 		return this.#parts.pushes.offer(offer, listener, this.#state);
 	}
 
+	confirmPush(release: string): boolean {
+		if (!this.#isJudged || this.#isStopped) throw busyError("it is starting or stopping");
+		return this.#parts.supervisor.vouch(release);
+	}
+
 	notePush(error: FotaError): void {
 		this.guard(() => {
 			this.ports.log.write("security", `${error.code}: ${error.message}`);

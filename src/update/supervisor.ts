@@ -2,6 +2,7 @@
 // in the books. Part of the runner.
 
 import { FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
+import { parseSignedStatement } from "../protocol/release-statement.js";
 import type { StatusReport } from "../protocol/status-report.js";
 import { isApplicationBusy } from "./application.js";
 import { bookEnding, type Ending, type RolledBack, withBad } from "./bookkeeping.js";
@@ -29,6 +30,8 @@ export class Supervisor {
 	#trialSinceMs: number | undefined;
 	/** Since when every look at a firmware on trial found all its checks healthy. */
 	#wellSinceMs: number | undefined;
+	/** A person beside the device has said that this firmware may stay. */
+	#isVouchedFor = false;
 
 	constructor(desk: Desk) {
 		this.#desk = desk;
@@ -106,12 +109,26 @@ export class Supervisor {
 			elapsedMs: nowMs - (this.#trialSinceMs ?? nowMs),
 			unhealthy,
 			wellMs: nowMs - (wellSinceMs ?? nowMs),
-			isReported: reporter.hasBeenAccepted,
+			isReported: reporter.hasBeenAccepted || this.#isVouchedFor,
 			deadlineMs: hasDeadline ? settings.confirmSeconds * 1000 : undefined,
 		});
 		if (verdict.verdict === "wait") this.watchTrial(hasDeadline);
 		else if (verdict.verdict === "confirm") this.#desk.dispatch({ name: "trial-passed" });
 		else this.#desk.dispatch({ name: "trial-failed", message: verdict.message });
+	}
+
+	/** As PushTarget.confirmPush. The signature is not asked for: what runs was judged before it was written. */
+	vouch(release: string): boolean {
+		const { ports, ledger } = this.#desk;
+		const { version, hash } = parseSignedStatement(release).statement;
+		const known = ledger.state.job?.release;
+		const isOther = known?.version === version && known.hash !== hash;
+		if (version !== ports.device.version || isOther)
+			throw new FotaError("release-unknown", `${ports.device.version} runs here, not this release`);
+		if (!ports.slots.isOnTrial()) return true;
+		if (!this.#isVouchedFor) ports.log.write("info", `${version} is vouched for from the local network`);
+		this.#isVouchedFor = true;
+		return false;
 	}
 
 	confirm(): void {
