@@ -28,6 +28,7 @@ interface FirmwareOptions extends TargetOptions {
 	readonly deviceType?: string;
 	readonly buildNumber?: number;
 	readonly minCurrentVersion?: string;
+	readonly securityVersion?: number;
 }
 
 export function firmwareCommand(shell: Shell): Command {
@@ -48,6 +49,11 @@ export function firmwareCommand(shell: Shell): Command {
 		.option("--device-type <type>", "the devices it is for; needed with --key", parseName)
 		.option("--build-number <n>", "tells builds of one version apart; default 0", parseCount)
 		.option("--min-current-version <version>", "devices below this version do not take it", parseVersion)
+		.option(
+			"--security-version <n>",
+			"devices never go below the highest one they ran; default: the image's own, which is 0",
+			parseCount,
+		)
 		.action((options: FirmwareOptions) => firmware(options, shell));
 }
 

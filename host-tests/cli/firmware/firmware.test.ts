@@ -11,6 +11,7 @@ import { readPartsFolder } from "../../../cli/firmware/parts-folder.js";
 import { BUILD_ROOT, PROJECT_ROOT } from "../../../cli/image/project-root.js";
 import { createApp } from "../../../server/app.js";
 import { parseImagePreamble } from "../../../src/protocol/esp-image.js";
+import { parseSignedStatement } from "../../../src/protocol/release-statement.js";
 import { type FakeToolchain, makeToolchain } from "../../support/fake-toolchain.js";
 import { type FotaOutcome, runFota } from "../../support/run-fota.js";
 
@@ -43,7 +44,8 @@ async function lastCall(): Promise<Call> {
 describe("fota firmware", () => {
 	test("builds a signed release that the server takes", async () => {
 		const signing = ["--key", "keys/release.key", "--device-type", "sensor"];
-		const built = await firmware(["--target", "esp32/esp32c3", "--version", "3.1.4", ...signing]);
+		const version = ["--version", "3.1.4", "--security-version", "2"];
+		const built = await firmware(["--target", "esp32/esp32c3", ...version, ...signing]);
 		expect(built).toMatchObject({ code: 0 });
 		expect(built.out).toMatch(/bytes +65536 of 2031616, 96 % of the slot free/);
 		expect(built.out).toContain("fota publish");
@@ -64,6 +66,8 @@ describe("fota firmware", () => {
 
 		const image = join(folder, "parts", "firmware.bin");
 		expect(parseImagePreamble(await readFile(image))).toMatchObject({ version: "3.1.4", chip: "esp32c3" });
+		const { statement } = parseSignedStatement((await readFile(`${image}.release`, "utf8")).trim());
+		expect(statement.securityVersion).toBe(2);
 		const app = await createApp({ logLevel: "silent" });
 		try {
 			const env = { FOTA_SERVER: await app.listen(), FOTA_TOKEN: app.adminToken };
