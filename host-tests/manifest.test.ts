@@ -199,6 +199,12 @@ describe("sdkconfig", () => {
 		expect(settings.get("CONFIG_APP_PROJECT_VER")).toBe(`"${version}"`);
 	});
 
+	test("gives the radio buffers for a window that waits to be read, and some beside it", () => {
+		const windowFrames = Math.ceil(Number(settings.get("CONFIG_LWIP_TCP_WND_DEFAULT")) / SEGMENT_BYTES);
+		const buffers = Number(settings.get("CONFIG_ESP_WIFI_DYNAMIC_RX_BUFFER_NUM"));
+		expect(buffers).toBeGreaterThanOrEqual(windowFrames + 4);
+	});
+
 	test("has lines that mcconfig can merge: no second equals sign, no comment behind a value", () => {
 		for (const line of read("sdkconfig/8mb/sdkconfig.defaults").split("\n"))
 			expect(line).toMatch(/^(#.*|CONFIG_[A-Z0-9_]+=("[^"=#]*"|[a-z0-9]+))?$/);
