@@ -22,7 +22,6 @@ const SDK_MODULES: Readonly<Record<string, string>> = {
 	timer: "$(MODDABLE)/modules/io/manifest.json",
 	net: "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/digital": "$(MODDABLE)/modules/io/manifest.json",
-	"embedded:io/socket/tcp": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/socket/udp": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:network/interface/wifi": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:storage/key-value": "$(MODDABLE)/modules/io/storage/manifest.json",
@@ -180,14 +179,22 @@ describe("sdkconfig", () => {
 		});
 	});
 
-	test("has a socket for the push port and each of its connections, and a queue that holds a whole window", () => {
+	test("has a socket for the push port and each connection, and a queue that holds a whole window", () => {
 		const number = (name: string) => Number(settings.get(`CONFIG_LWIP_${name}`));
-		const places = Number(/#define CONNECTIONS_MAX (\d+)/.exec(read("src/native/fota-inbound.c"))?.[1]);
-		expect(places).toBeGreaterThan(CONNECTIONS_MAX);
-		expect(number("MAX_SOCKETS")).toBeGreaterThan(places);
+		const defined = (name: string) =>
+			Number(new RegExp(`#define ${name} (\\d+)`).exec(read("src/native/fota-sockets.c"))?.[1]);
+		const [inbound, outbound, backlog] = ["INBOUND_MAX", "OUTBOUND_MAX", "BACKLOG"].map(defined) as [
+			number,
+			number,
+			number,
+		];
+		expect(inbound).toBeGreaterThan(CONNECTIONS_MAX);
+		// The server's two, and as many for an application.
+		expect(outbound).toBeGreaterThanOrEqual(4);
+		expect(number("MAX_SOCKETS")).toBeGreaterThan(1 + inbound + outbound);
 		expect(number("TCP_RECVMBOX_SIZE")).toBeGreaterThanOrEqual(number("TCP_WND_DEFAULT") / SEGMENT_BYTES + 2);
-		// Beside those: the port itself, what waits at it, and the device's own two connections.
-		expect(number("MAX_ACTIVE_TCP")).toBeGreaterThanOrEqual(2 * places + 3);
+		// What waits at the port counts there.
+		expect(number("MAX_ACTIVE_TCP")).toBeGreaterThanOrEqual(1 + inbound + outbound + backlog);
 	});
 
 	test("leaves the interrupt watchdog to the SDK", () => {

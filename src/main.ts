@@ -29,6 +29,7 @@ import { createNetwork, type DeviceNetwork } from "./composition/network.js";
 import { createPushServer } from "./composition/push.js";
 import { FotaCrypto, HmacSha256, Sha256 } from "./native/fota-crypto.js";
 import { FotaFlash } from "./native/fota-flash.js";
+import { FotaSockets } from "./native/fota-sockets.js";
 import { FotaSystem } from "./native/fota-system.js";
 import type { Identity } from "./protocol/identity.js";
 import { isVersion } from "./protocol/version.js";
@@ -143,7 +144,8 @@ function build(chip: Chip, identity: Identity, application: Application): Built 
 	const native = { functions: new FotaCrypto(), Sha256, HmacSha256 };
 	const random = new CryptoRandom(native.functions);
 	const storage = new KeyValueTexts({ module: keyValue, path: STORAGE_PATH });
-	const network = createNetwork({ identity, device, clock, timer, random, log });
+	const sockets = new FotaSockets();
+	const network = createNetwork({ identity, device, sockets, clock, timer, random, log });
 	const ports: Ports = {
 		clock,
 		timer,
@@ -163,7 +165,9 @@ function build(chip: Chip, identity: Identity, application: Application): Built 
 	};
 	const updater = createUpdater(ports, settings);
 	const push =
-		identity.push === false ? undefined : createPushServer({ ...chip, identity, native, target: updater });
+		identity.push === false
+			? undefined
+			: createPushServer({ ...chip, identity, native, sockets, target: updater });
 	return { updater, network, push };
 }
 
@@ -200,7 +204,8 @@ function openCloud(options: CloudOptions): Cloud {
 	const openHttp = (receive: { readonly receiveBytes?: number }): HttpClient =>
 		new TcpHttpClient({
 			...receive,
-			socket: { io: network.tcp, address: server.host, port: server.port },
+			stack: network.tcp,
+			server: { address: server.host, port: server.port },
 			timer: Timer,
 			host: hostHeader(server.host, server.port),
 			headerNames: ANSWER_HEADER_NAMES,

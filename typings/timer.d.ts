@@ -6,6 +6,7 @@ declare module "timer" {
 		/** Without `repeatMs` it fires once. */
 		static set(callback: (timer: Timer) => void, delayMs?: number, repeatMs?: number): Timer;
 		static repeat(callback: (timer: Timer) => void, intervalMs: number): Timer;
+		static schedule(timer: Timer, delayMs: number, repeatMs: number): void;
 		static clear(timer: Timer | undefined): void;
 	}
 }

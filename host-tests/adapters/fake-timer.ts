@@ -1,6 +1,6 @@
 // A TimerPort whose clock stands until a test moves it. Fires in order of time, then of setting.
 
-import type { RepeatingTimerPort } from "../../src/adapters/push-server.js";
+import type { RepeatingTimerPort } from "../../src/adapters/timer-slot.js";
 
 interface Pending {
 	readonly atMs: number;
@@ -33,6 +33,13 @@ export class FakeTimer implements RepeatingTimerPort {
 		this.#nextId += 1;
 		this.#pending.set(this.#nextId, { atMs: this.nowMs + intervalMs, callback, intervalMs });
 		return this.#nextId;
+	}
+
+	schedule(id: unknown, delayMs: number, intervalMs: number): void {
+		const pending = this.#pending.get(id as number);
+		if (pending?.intervalMs === undefined) throw new Error("moved a timer that does not repeat");
+		const { callback } = pending;
+		this.#pending.set(id as number, { atMs: this.nowMs + delayMs, callback, intervalMs });
 	}
 
 	/** What repeats fires now, once, as if its time had come. */

@@ -236,7 +236,7 @@ describe("an HTTP client, in its user's hands,", () => {
 			const told = rig.ask(change);
 			rig.timer.advance(0);
 			rig.expectDone(told, code);
-			expect(rig.network.connections).toEqual([]);
+			expect(rig.network.peers).toEqual([]);
 			rig.expectAlive();
 		}
 	});
@@ -270,15 +270,15 @@ describe("an HTTP client, in its user's hands,", () => {
 				const asked: Told[] = [];
 				const perform: Record<string, () => void> = {
 					ask: () => asked.push(rig.ask({ method: "POST", body })),
-					accept: () => rig.network.connections.at(-1)?.accept(),
-					answer: () => rig.network.connections.at(-1)?.receive(response("abc"), 20),
-					half: () => rig.network.connections.at(-1)?.receive(response("abc").slice(0, 40)),
-					garbage: () => rig.network.connections.at(-1)?.receive("garbage\r\n\r\n"),
-					end: () => rig.network.connections.at(-1)?.end(),
+					accept: () => rig.network.peers.at(-1)?.accept(),
+					answer: () => rig.network.peers.at(-1)?.receive(response("abc"), 20),
+					half: () => rig.network.peers.at(-1)?.receive(response("abc").slice(0, 40)),
+					garbage: () => rig.network.peers.at(-1)?.receive("garbage\r\n\r\n"),
+					end: () => rig.network.peers.at(-1)?.end(),
 					cancel: () => rig.client.cancel(),
 					wait: () => rig.timer.advance(1),
 					"wait long": () => rig.timer.advance(IDLE_TIMEOUT_MS),
-					ack: () => rig.network.connections.at(-1)?.acknowledge(100),
+					ack: () => rig.network.peers.at(-1)?.acknowledge(100),
 					down: () => {
 						rig.network.isDown = true;
 					},
@@ -289,7 +289,7 @@ describe("an HTTP client, in its user's hands,", () => {
 				for (const name of events) perform[name]?.();
 				rig.timer.advance(2 * TOTAL_TIMEOUT_MS);
 				for (const told of asked) expect(told.failures).toHaveLength(1);
-				expect([rig.timer.pendingCount, rig.timer.escaped, rig.network.escaped]).toEqual([0, [], []]);
+				expect([rig.timer.pendingCount, rig.timer.escaped]).toEqual([0, []]);
 				rig.client.close();
 				expect(rig.network.openCount).toBe(0);
 			}),

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HttpClientError } from "../../src/adapters/http-client.js";
 import { HTTP_CLIENT_ERRORS } from "../../src/adapters/http-client.js";
-import { ReceiveBuffer } from "../../src/adapters/tcp-connection.js";
 import type { Told } from "./http-client-rig.js";
 import { HttpClientRig, response, TOTAL_TIMEOUT_MS } from "./http-client-rig.js";
 
@@ -15,7 +14,7 @@ describe("an HTTP client, when all goes well,", () => {
 	it("sends the request, tells head, body and end, and keeps the connection", () => {
 		const rig = new HttpClientRig();
 		const told = rig.askConnected({ headers: [{ name: "X-A", value: "b" }] });
-		expect(rig.network.last.options).toMatchObject({ address: "192.0.2.1", port: 8080, nodelay: true });
+		expect(rig.network.last.options).toMatchObject({ address: "192.0.2.1", port: 8080 });
 		expect(rig.network.last.sent).toBe("GET /x HTTP/1.1\r\nHost: fota.example:8080\r\nX-A: b\r\n\r\n");
 		rig.network.last.receive(response(text, "X-Mac: abc="));
 		expect(told).toMatchObject({ status: 200, mac: "abc=", body: text });
@@ -53,9 +52,9 @@ describe("an HTTP client, when all goes well,", () => {
 		rig.timer.advance(0);
 		rig.network.last.receive(response("two"));
 		expect([first.body, second?.body]).toEqual(["one", "two"]);
-		expect(rig.network.connections).toHaveLength(1);
+		expect(rig.network.peers).toHaveLength(1);
 		rig.expectAlive();
-		expect(rig.network.connections).toHaveLength(1);
+		expect(rig.network.peers).toHaveLength(1);
 	});
 
 	it("tells every status without calling it a failure", () => {
@@ -99,7 +98,7 @@ describe("an HTTP client, when all goes well,", () => {
 		rig.expectDone(told, undefined);
 		expect(rig.network.openCount).toBe(0);
 		rig.expectAlive();
-		expect(rig.network.connections).toHaveLength(2);
+		expect(rig.network.peers).toHaveLength(2);
 	});
 
 	it("takes an answer that comes before the request is sent, and then gives up the connection", () => {
@@ -120,22 +119,6 @@ describe("an HTTP client, when all goes well,", () => {
 		expect(told.body).toBe("last");
 		rig.expectDone(told, undefined);
 		rig.expectAlive();
-	});
-
-	it("reads a segment in pieces without a new view for any length", () => {
-		const receiveBuffer = new ReceiveBuffer(1436);
-		const views = new Set<Uint8Array>();
-		for (let byteCount = 1; byteCount <= 1436; byteCount += 1) {
-			let pieceCount = 0;
-			for (let left = byteCount; left > 0; pieceCount += 1) {
-				const view = receiveBuffer.viewFor(left);
-				expect(view.length).toBeLessThanOrEqual(left);
-				views.add(view);
-				left -= view.length;
-			}
-			expect(pieceCount).toBeLessThanOrEqual(16);
-		}
-		expect(views.size).toBe(7);
 	});
 });
 

@@ -11,7 +11,7 @@ import { CONFIRM_PATH, type DeviceInformation } from "../../src/protocol/push.js
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import type { PushListener, PushOffer, PushTarget } from "../../src/update/ports.js";
 import { nodeCrypto } from "../fakes/node-crypto.js";
-import { FakeInbound, type FakePeer } from "./fake-inbound.js";
+import { type FakePeer, FakeSockets } from "./fake-sockets.js";
 import { FakeTimer } from "./fake-timer.js";
 
 export const DEVICE_KEY = new Uint8Array(32).fill(7);
@@ -93,7 +93,7 @@ export class FakeTarget implements PushTarget {
 }
 
 export class PushRig {
-	readonly inbound = new FakeInbound(() => this.turn());
+	readonly sockets = new FakeSockets(() => this.turn());
 	readonly timer = new FakeTimer();
 	readonly target = new FakeTarget();
 	readonly log: string[] = [];
@@ -115,7 +115,7 @@ export class PushRig {
 			log,
 		});
 		this.server = new PushServer({
-			inbound: this.inbound,
+			sockets: this.sockets,
 			port: 3232,
 			timer,
 			clock,
@@ -132,7 +132,7 @@ export class PushRig {
 
 	/** Somebody connects, and the device has seen it. */
 	dial(): FakePeer {
-		const peer = this.inbound.connect();
+		const peer = this.sockets.dial();
 		this.turn();
 		return peer;
 	}
@@ -178,9 +178,9 @@ export class PushRig {
 	/** Nothing escaped into native code, and what is over has left no timer. */
 	expectQuiet(): void {
 		expect(this.timer.escaped).toEqual([]);
-		if (this.inbound.openCount === 0) expect(this.timer.pendingCount).toBeLessThanOrEqual(1);
+		if (this.sockets.openCount === 0) expect(this.timer.pendingCount).toBeLessThanOrEqual(1);
 		this.server.stop();
 		expect(this.timer.pendingCount).toBe(0);
-		expect(this.inbound.openCount).toBe(0);
+		expect(this.sockets.openCount).toBe(0);
 	}
 }

@@ -22,11 +22,11 @@ afterEach(() => rig.expectQuiet());
 describe("the push server", () => {
 	it("listens again and again until there is a network, and says so once", () => {
 		rig = new PushRig();
-		rig.inbound.isDown = true;
+		rig.sockets.isDown = true;
 		rig.server.start();
 		rig.timer.advance(3 * LISTEN_REST_MS);
 		expect(rig.log).toEqual(["warn push server not yet: no network"]);
-		rig.inbound.isDown = false;
+		rig.sockets.isDown = false;
 		rig.timer.advance(LISTEN_REST_MS);
 		expect(rig.challenge()).toMatch(/^[0-9a-f]{32}$/);
 	});
@@ -35,7 +35,7 @@ describe("the push server", () => {
 		const tcp = started().dial();
 		rig.server.stop();
 		expect(tcp.isClosed).toBe(true);
-		expect(rig.inbound.isListening).toBe(false);
+		expect(rig.sockets.isListening).toBe(false);
 		rig.server.start();
 		expect(rig.challenge()).not.toBe("");
 	});
@@ -48,11 +48,11 @@ describe("the push server", () => {
 	});
 
 	it("looks seldom while nobody is there, and often while somebody is", () => {
-		const { inbound, timer } = started();
+		const { sockets, timer } = started();
 		const looksIn = (ms: number) => {
-			const before = inbound.acceptCount;
+			const before = sockets.acceptCount;
 			timer.advance(ms);
-			return inbound.acceptCount - before;
+			return sockets.acceptCount - before;
 		};
 		expect(looksIn(1000)).toBe(1000 / IDLE_POLL_MS);
 		const peer = rig.dial();
@@ -66,7 +66,7 @@ describe("the push server", () => {
 		const peer = rig.say(rig.head({ sizeBytes: 50_000 }));
 		rig.target.listener?.onReady();
 		peer.receive("x".repeat(50_000));
-		expect(rig.inbound.readPeakBytes).toBe(16_384);
+		expect(rig.sockets.readPeakBytes).toBe(16_384);
 		// Looked at twice.
 		expect(rig.target.received).toHaveLength(2 * 16_384);
 		rig.timer.advance(3 * BUSY_POLL_MS);
@@ -77,7 +77,7 @@ describe("the push server", () => {
 	it("ends a connection on which something throws, and that one alone", () => {
 		started();
 		const [one, other] = [rig.dial(), rig.dial()];
-		rig.inbound.fault = new Error("a fault");
+		rig.sockets.fault = new Error("a fault");
 		rig.turn();
 		expect([one.isClosed, other.isClosed]).toEqual([true, false]);
 	});
@@ -89,20 +89,20 @@ describe("the push server", () => {
 		expect(held.every((tcp) => !tcp.isClosed)).toBe(true);
 		held[0]?.end();
 		expect(rig.dial().isClosed).toBe(false);
-		for (const tcp of rig.inbound.peers) tcp.end();
+		for (const tcp of rig.sockets.peers) tcp.end();
 	});
 
 	it("frees the places of those who were gone before it looked", () => {
 		started();
-		for (let count = 0; count < 5; count++) rig.inbound.connect().hasEnded = true;
+		for (let count = 0; count < 5; count++) rig.sockets.dial().hasEnded = true;
 		rig.timer.advance(IDLE_POLL_MS + 3 * BUSY_POLL_MS);
-		expect(rig.inbound.peers.every((peer) => peer.isClosed)).toBe(true);
+		expect(rig.sockets.peers.every((peer) => peer.isClosed)).toBe(true);
 		expect(rig.challenge()).not.toBe("");
 	});
 
 	it("turns nobody away for those who are gone, though all came between two looks", () => {
 		started();
-		for (let count = 0; count <= CONNECTIONS_MAX; count++) rig.inbound.connect().hasEnded = true;
+		for (let count = 0; count <= CONNECTIONS_MAX; count++) rig.sockets.dial().hasEnded = true;
 		expect(rig.dial().isClosed).toBe(false);
 	});
 
@@ -129,7 +129,7 @@ describe("the push server", () => {
 	});
 
 	it("sends an answer in pieces where the socket takes little at a time", () => {
-		started().inbound.sendBufferBytes = 50;
+		started().sockets.sendBufferBytes = 50;
 		const tcp = rig.say("GET /info HTTP/1.1\r\nHost: x\r\n\r\n");
 		for (let turn = 0; turn < 20; turn++) tcp.acknowledge(50);
 		expect(tcp.sent).toMatch(/\r\n\r\n\{"device_id":"board-1",[\s\S]*"challenge":"[0-9a-f]{32}"\}$/);

@@ -1,8 +1,6 @@
-// Names to addresses over a native resolver that is late, silent, wrong or throwing, and sockets to names.
+// Names to addresses over a native resolver that is late, silent, wrong or throwing.
 import { beforeEach, describe, expect, test } from "vitest";
-import { namedTcp } from "../../src/adapters/named-tcp.js";
 import { Resolver } from "../../src/adapters/resolver.js";
-import type { TcpSocket, TcpSocketOptions } from "../../src/adapters/tcp-connection.js";
 import { ManualTime } from "../fakes/manual-time.js";
 import { RecordingLog } from "../fakes/recording-log.js";
 
@@ -109,81 +107,5 @@ describe("a resolver", () => {
 		});
 		expect(() => asked[0]?.answer("192.0.2.1")).not.toThrow();
 		expect(log.lines).toContain("error: after resolving: caller");
-	});
-});
-
-describe("a socket to a name", () => {
-	let opened: TcpSocketOptions[];
-	let closed: number;
-	let isRefusing: boolean;
-	let events: string[];
-
-	class FakeTcp implements TcpSocket {
-		constructor(options: TcpSocketOptions) {
-			if (isRefusing) throw new Error("no socket");
-			opened.push(options);
-		}
-		read(): number {
-			return 5;
-		}
-		write(): number {
-			return 7;
-		}
-		close(): void {
-			closed += 1;
-		}
-	}
-
-	function open(address: string): TcpSocket {
-		const io = namedTcp(FakeTcp, resolver);
-		return new io({
-			address,
-			port: 80,
-			nodelay: true,
-			onReadable: () => void events.push("readable"),
-			onWritable: () => void events.push("writable"),
-			onError: () => void events.push("error"),
-		});
-	}
-
-	beforeEach(() => {
-		opened = [];
-		closed = 0;
-		isRefusing = false;
-		events = [];
-	});
-
-	test("opens at once where the name is an address", () => {
-		const socket = open("192.0.2.1");
-		expect(opened[0]).toMatchObject({ address: "192.0.2.1", port: 80, nodelay: true });
-		expect(asked).toEqual([]);
-		socket.close();
-		expect(closed).toBe(1);
-	});
-
-	test("opens when its name is known, and is the real one from then on", () => {
-		const socket = open("a.example");
-		expect(socket.read(new Uint8Array(1))).toBeUndefined();
-		asked[0]?.answer("192.0.2.1");
-		expect(opened[0]).toMatchObject({ address: "192.0.2.1", port: 80 });
-		expect([socket.read(new Uint8Array(1)), socket.write(new Uint8Array(1))]).toEqual([5, 7]);
-		opened[0]?.onWritable(1);
-		expect(events).toEqual(["writable"]);
-	});
-
-	test.each(["nobody knows it", "no socket is free"])("ends with an error when %s", (what) => {
-		open("a.example");
-		isRefusing = what !== "nobody knows it";
-		asked[0]?.answer(isRefusing ? "192.0.2.1" : undefined);
-		expect(events).toEqual(["error"]);
-	});
-
-	test("that was closed before its name was known opens nothing", () => {
-		const socket = open("a.example");
-		socket.close();
-		socket.close();
-		asked[0]?.answer("192.0.2.1");
-		expect(opened).toEqual([]);
-		expect(events).toEqual([]);
 	});
 });

@@ -7,7 +7,6 @@ import { CloudWorld, DEVICE_ID, DEVICE_KEY, RELEASE } from "./cloud-world.js";
 import { describeOnXs } from "./on-xs.js";
 
 const IMPORTS = `
-	import TCP from "embedded:io/socket/tcp";
 	import keyValue from "embedded:storage/key-value";
 	import Timer from "timer";
 	import { HttpCloud } from "src/adapters/cloud";
@@ -19,6 +18,7 @@ const IMPORTS = `
 	import { KeyValueTexts } from "src/adapters/text-storage";
 	import { GuardedTimer } from "src/adapters/timer";
 	import { FotaCrypto, HmacSha256, Sha256 } from "src/native/fota-crypto";
+	import { FotaSockets } from "src/native/fota-sockets";
 	import { hexDecode } from "src/protocol/encoding";`;
 
 /** As openCloud() of main.ts. */
@@ -26,10 +26,11 @@ const openCloud = (port: number) => `
 	const bytes = (hex) => hexDecode(hex, hex.length / 2);
 	const log = { write: (level, text) => { throw new Error("logged: " + text); } };
 	function openHttp(options) {
-		const socket = { io: TCP, address: "127.0.0.1", port: ${port} };
+		const stack = { sockets: new FotaSockets() };
+		const server = { address: "127.0.0.1", port: ${port} };
 		const onUncaught = (cause) => log.write("error", cause.message);
 		const headerNames = ANSWER_HEADER_NAMES;
-		return new TcpHttpClient({ ...options, socket, timer: Timer, host: "127.0.0.1:${port}", headerNames, onUncaught });
+		return new TcpHttpClient({ ...options, stack, server, timer: Timer, host: "127.0.0.1:${port}", headerNames, onUncaught });
 	}
 	function openCloud() {
 		const native = { functions: new FotaCrypto(), Sha256, HmacSha256 };
@@ -48,8 +49,8 @@ const openCloud = (port: number) => `
 /** Asks the world for something to happen there, over a connection of its own. */
 const tell = (port: number) => `
 	function tell(path) {
-		const socket = { io: TCP, address: "127.0.0.1", port: ${port} };
-		const http = new TcpHttpClient({ socket, timer: Timer, host: "switchboard" });
+		const server = { address: "127.0.0.1", port: ${port} };
+		const http = new TcpHttpClient({ stack: { sockets: new FotaSockets() }, server, timer: Timer, host: "switchboard" });
 		let text = "";
 		return new Promise((resolve, reject) => http.request({
 			method: "GET",

@@ -1,15 +1,15 @@
-// FotaInbound on XS, under AddressSanitizer, against peers that do not behave, and a network that goes: nothing may be
+// FotaSockets on XS, under AddressSanitizer, against peers that do not behave, and a network that goes: nothing may be
 // touched that is gone, no descriptor lost, and the next peer is served.
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { Cue, ECHO, InboundRig } from "./inbound-rig.js";
+import { Cue, ECHO, SocketsRig } from "./sockets-rig.js";
 
 /** Takes one, reads what it says, and then each 20 ms does with it what is given here; `one` is its handle. */
-const withOne = (act: string) => `inbound.listen(3232); let one = 0;
-	const timer = Timer.repeat(() => { one ||= Math.max(0, inbound.accept()); if (one) { ${act} } }, 20);`;
+const withOne = (act: string) => `sockets.listen(3232); let one = 0;
+	const timer = Timer.repeat(() => { one ||= Math.max(0, sockets.accept()); if (one) { ${act} } }, 20);`;
 
-async function isServed(rig: InboundRig): Promise<void> {
+async function isServed(rig: SocketsRig): Promise<void> {
 	const peer = await rig.dial();
 	peer.socket.write("still there?");
 	await peer.hears("still there?");
@@ -19,7 +19,7 @@ async function isServed(rig: InboundRig): Promise<void> {
 
 describe("a peer that resets its connection", () => {
 	it("before it is taken, many times, costs nothing", async () => {
-		const rig = new InboundRig(`Timer.set(() => {}, 1); ${ECHO}`);
+		const rig = new SocketsRig(`Timer.set(() => {}, 1); ${ECHO}`);
 		// More than there are descriptors, places and waiting ones together.
 		for (let round = 0; round < 5; round++) {
 			const peers = await Promise.all(Array.from({ length: 10 }, () => rig.dial()));
@@ -32,10 +32,10 @@ describe("a peer that resets its connection", () => {
 
 	it("while nobody looks is taken for what it is: over", async () => {
 		const cue = await Cue.open();
-		const rig = new InboundRig(
-			`${cue.lines} inbound.listen(3232); onCue(() => { const handle = inbound.accept();
-			say("late", handle > 0, inbound.read(handle, buffer, 0, 9), inbound.read(handle, buffer, 0, 9), inbound.write(handle, buffer, 0, 9));
-			inbound.close(handle); Timer.repeat(() => { const next = inbound.accept(); if (next > 0) say("next"); }, 20); });`,
+		const rig = new SocketsRig(
+			`${cue.lines} sockets.listen(3232); onCue(() => { const handle = sockets.accept();
+			say("late", handle > 0, sockets.read(handle, buffer, 0, 9), sockets.read(handle, buffer, 0, 9), sockets.write(handle, buffer, 0, 9));
+			sockets.close(handle); Timer.repeat(() => { const next = sockets.accept(); if (next > 0) say("next"); }, 20); });`,
 		);
 		const { socket } = await rig.dial();
 		socket.resetAndDestroy();
@@ -47,9 +47,9 @@ describe("a peer that resets its connection", () => {
 	});
 
 	it("after it was taken and before it was read is over at the first read", async () => {
-		const rig = new InboundRig(
+		const rig = new SocketsRig(
 			withOne(`if (buffer[0] === 0) { buffer[0] = 1; say("taken"); }
-			const count = inbound.read(one, buffer, 1, 9); if (count) { say("read", count); inbound.close(one); Timer.clear(timer); }`),
+			const count = sockets.read(one, buffer, 1, 9); if (count) { say("read", count); sockets.close(one); Timer.clear(timer); }`),
 		);
 		const peer = await rig.dial();
 		await rig.says("taken");
@@ -58,9 +58,9 @@ describe("a peer that resets its connection", () => {
 	});
 
 	it("in the middle of what it says is over behind what had come", async () => {
-		const rig = new InboundRig(
-			withOne(`const count = inbound.read(one, buffer, 0, 4);
-			if (count) say(count > 0 ? text(count) : "over"); if (count < 0) { inbound.close(one); Timer.clear(timer); }`),
+		const rig = new SocketsRig(
+			withOne(`const count = sockets.read(one, buffer, 0, 4);
+			if (count) say(count > 0 ? text(count) : "over"); if (count < 0) { sockets.close(one); Timer.clear(timer); }`),
 		);
 		const peer = await rig.dial();
 		peer.socket.write("one,two,");
@@ -71,10 +71,10 @@ describe("a peer that resets its connection", () => {
 	});
 
 	it("after it had ended it is still only one end, and writing says so too", async () => {
-		const rig = new InboundRig(
-			withOne(`const count = inbound.read(one, buffer, 0, 9); const sent = inbound.write(one, buffer, 0, 1);
+		const rig = new SocketsRig(
+			withOne(`const count = sockets.read(one, buffer, 0, 9); const sent = sockets.write(one, buffer, 0, 1);
 			if (count < 0) say("end", sent < 0 ? "and no way out" : "one way");
-			if (sent < 0) { say("read", inbound.read(one, buffer, 0, 9)); inbound.close(one); Timer.clear(timer); }`),
+			if (sent < 0) { say("read", sockets.read(one, buffer, 0, 9)); sockets.close(one); Timer.clear(timer); }`),
 		);
 		const peer = await rig.dial();
 		peer.socket.end();
@@ -87,10 +87,10 @@ describe("a peer that resets its connection", () => {
 describe("a peer that goes", () => {
 	it("half, having said all, has ended at the first read behind that, and is still answered", async () => {
 		const cue = await Cue.open();
-		const rig = new InboundRig(
-			`${cue.lines} inbound.listen(3232); onCue(() => { const one = inbound.accept();
-			say("read", inbound.read(one, buffer, 0, 99), inbound.read(one, buffer, 0, 99));
-			inbound.write(one, Uint8Array.of(98, 121, 101), 0, 3); inbound.close(one); });`,
+		const rig = new SocketsRig(
+			`${cue.lines} sockets.listen(3232); onCue(() => { const one = sockets.accept();
+			say("read", sockets.read(one, buffer, 0, 99), sockets.read(one, buffer, 0, 99));
+			sockets.write(one, Uint8Array.of(98, 121, 101), 0, 3); sockets.close(one); });`,
 		);
 		const peer = await rig.dial();
 		peer.socket.end("question");
@@ -102,9 +102,9 @@ describe("a peer that goes", () => {
 	});
 
 	it("while it is written to is noticed there", async () => {
-		const rig = new InboundRig(
+		const rig = new SocketsRig(
 			withOne(
-				`const sent = inbound.write(one, buffer, 0, 100); if (sent < 0) { say("write", sent); inbound.close(one); one = -1; Timer.clear(timer); }`,
+				`const sent = sockets.write(one, buffer, 0, 100); if (sent < 0) { say("write", sent); sockets.close(one); one = -1; Timer.clear(timer); }`,
 			),
 		);
 		const peer = await rig.dial();
@@ -114,8 +114,8 @@ describe("a peer that goes", () => {
 	});
 
 	it("unread is told by a reset that not all of it was taken", async () => {
-		const rig = new InboundRig(
-			withOne(`if (inbound.read(one, buffer, 0, 1) === 1) { inbound.close(one); Timer.clear(timer); }`),
+		const rig = new SocketsRig(
+			withOne(`if (sockets.read(one, buffer, 0, 1) === 1) { sockets.close(one); Timer.clear(timer); }`),
 		);
 		const peer = await rig.dial();
 		peer.socket.write("more than one");
@@ -128,7 +128,7 @@ const HOLES = ["3-4", "12-13", "36-37", "90-91"].flatMap((hole) => ["--network-d
 
 describe("a network that goes", () => {
 	it("and resets takes the connections and leaves the port", async () => {
-		const rig = new InboundRig(ECHO, ...HOLES, "--network-loss", "reset");
+		const rig = new SocketsRig(ECHO, ...HOLES, "--network-loss", "reset");
 		const peer = await rig.dial();
 		peer.socket.write("a");
 		await peer.hears("a");
@@ -145,7 +145,7 @@ describe("a network that goes", () => {
 			`import Net from "net"; let wasUp = true; Timer.repeat(() => { const isUp = Net.get("IP") !== undefined;
 			if (isUp !== wasUp) say(isUp ? "up" : "down"); wasUp = isUp;`,
 		).replace("if (count > 0)", 'if (count > 0) say("read"); if (count > 0)');
-		const rig = new InboundRig(watched, "--network-down", "3-8");
+		const rig = new SocketsRig(watched, "--network-down", "3-8");
 		const peer = await rig.dial();
 		await rig.says("came 1");
 		await rig.says("down\n");

@@ -1,13 +1,13 @@
-// FotaInbound on XS, under AddressSanitizer, against peers that behave: who is let in, what moves, what is refused.
+// FotaSockets on XS, under AddressSanitizer, against peers that behave: who is let in, what moves, what is refused.
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { Cue, ECHO, InboundRig } from "./inbound-rig.js";
+import { Cue, ECHO, SocketsRig } from "./sockets-rig.js";
 
 describe("the port", () => {
 	it.each([["in real time"], ["in virtual time", "--fast"], ["on a modelled link", "--link-rtt", "50"]])(
 		"takes connections and answers on them, %s",
 		async (_title, ...options) => {
-			const rig = new InboundRig(ECHO, ...options);
+			const rig = new SocketsRig(ECHO, ...options);
 			for (const text of ["one", "two"]) {
 				const peer = await rig.dial();
 				peer.socket.write(text);
@@ -20,7 +20,7 @@ describe("the port", () => {
 	);
 
 	it("is found at the same place after a reset", async () => {
-		const rig = new InboundRig(`${ECHO} Timer.set(() => { throw new Error("reset"); }, 800);`);
+		const rig = new SocketsRig(`${ECHO} Timer.set(() => { throw new Error("reset"); }, 800);`);
 		const first = await rig.port();
 		await expect.poll(() => rig.serial.match(/sim: tcp 3232/g)?.length).toBeGreaterThan(1);
 		const places = [...rig.serial.matchAll(/127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
@@ -31,9 +31,9 @@ describe("the port", () => {
 		const taken = createServer().listen(0, "127.0.0.1");
 		await new Promise((resolve) => taken.once("listening", resolve));
 		const { port } = taken.address() as { port: number };
-		const rig = new InboundRig(
-			`for (let count = 0; count < 20; count++) say("listen", outcome(() => inbound.listen(3232)));
-			const timer = Timer.repeat(() => { if (outcome(() => inbound.listen(3232)) === undefined) { say("open"); Timer.clear(timer); } }, 50);`,
+		const rig = new SocketsRig(
+			`for (let count = 0; count < 20; count++) say("listen", outcome(() => sockets.listen(3232)));
+			const timer = Timer.repeat(() => { if (outcome(() => sockets.listen(3232)) === undefined) { say("open"); Timer.clear(timer); } }, 50);`,
 			"--listen",
 			`3232=${port}`,
 		);
@@ -44,9 +44,9 @@ describe("the port", () => {
 	});
 
 	it("that is opened again closes whoever was there, and their handles", async () => {
-		const rig = new InboundRig(
-			`inbound.listen(3232); const timer = Timer.repeat(() => { const handle = inbound.accept(); if (handle < 0) return;
-			Timer.clear(timer); new FotaInbound().listen(3232); say("read", inbound.read(handle, buffer, 0, 1)); }, 20);`,
+		const rig = new SocketsRig(
+			`sockets.listen(3232); const timer = Timer.repeat(() => { const handle = sockets.accept(); if (handle < 0) return;
+			Timer.clear(timer); new FotaSockets().listen(3232); say("read", sockets.read(handle, buffer, 0, 1)); }, 20);`,
 		);
 		const peer = await rig.dial();
 		await peer.becomes("ended");
@@ -55,15 +55,15 @@ describe("the port", () => {
 	});
 
 	it("cannot be opened before there is an interface: the network stack would abort", async () => {
-		const rig = new InboundRig(`say(outcome(() => inbound.listen(3232)));`, "--wifi", "workshop");
+		const rig = new SocketsRig(`say(outcome(() => sockets.listen(3232)));`, "--wifi", "workshop");
 		await rig.says("Error: no network");
 	});
 
 	it("takes three at a time; the others wait, and come when one has gone", async () => {
-		const rig = new InboundRig(
-			`inbound.listen(3232); const open = []; Timer.repeat(() => { const handle = inbound.accept();
+		const rig = new SocketsRig(
+			`sockets.listen(3232); const open = []; Timer.repeat(() => { const handle = sockets.accept();
 			if (handle > 0) { open.push(handle); say("came", open.length); }
-			if (open.length === 3 && inbound.read(open[0], buffer, 0, 9) > 0) { say("full", inbound.accept()); inbound.close(open.shift()); } }, 20);`,
+			if (open.length === 3 && sockets.read(open[0], buffer, 0, 9) > 0) { say("full", sockets.accept()); sockets.close(open.shift()); } }, 20);`,
 		);
 		const peers = await Promise.all([rig.dial(), rig.dial(), rig.dial()]);
 		const late = [await rig.dial(), await rig.dial(), await rig.dial(), await rig.dial()];
@@ -73,10 +73,10 @@ describe("the port", () => {
 	});
 
 	it("and everybody on it is gone after stop(), which may come twice", async () => {
-		const rig = new InboundRig(
-			`inbound.stop(); inbound.listen(3232); Timer.repeat(() => { const handle = inbound.accept(); if (handle < 0) return;
-			inbound.stop(); inbound.stop(); say("stopped", inbound.accept(), inbound.read(handle, buffer, 0, 1), inbound.write(handle, buffer, 0, 1));
-			inbound.close(handle); }, 20);`,
+		const rig = new SocketsRig(
+			`sockets.stop(); sockets.listen(3232); Timer.repeat(() => { const handle = sockets.accept(); if (handle < 0) return;
+			sockets.stop(); sockets.stop(); say("stopped", sockets.accept(), sockets.read(handle, buffer, 0, 1), sockets.write(handle, buffer, 0, 1));
+			sockets.close(handle); }, 20);`,
 		);
 		const peer = await rig.dial();
 		await rig.says("stopped -1 -1 -1");
@@ -87,15 +87,15 @@ describe("the port", () => {
 
 describe("a handle", () => {
 	it("that is none, or lies outside the buffer, is refused before lwip sees it", async () => {
-		const rig = new InboundRig(
-			`inbound.listen(3232);
+		const rig = new SocketsRig(
+			`sockets.listen(3232);
 			for (const wrong of [0, -1, 1.5, NaN, Infinity, 2147483648, 4294967297, "x", undefined, null, {}]) {
-				say("handle", outcome(() => inbound.read(wrong, buffer, 0, 1)), outcome(() => inbound.write(wrong, buffer, 0, 1)), outcome(() => inbound.close(wrong))); }
+				say("handle", outcome(() => sockets.read(wrong, buffer, 0, 1)), outcome(() => sockets.write(wrong, buffer, 0, 1)), outcome(() => sockets.close(wrong))); }
 			for (const [offset, count] of [[2048, 1], [0, 2049], [4294967295, 2], [-1, 1], [0.5, 1], [0, NaN]])
-				say("bytes", outcome(() => inbound.read(1, buffer, offset, count)), outcome(() => inbound.write(1, buffer, offset, count)));
-			say("port", outcome(() => inbound.listen(0)), outcome(() => inbound.listen(65536)), outcome(() => inbound.listen(80.5)));
-			say("less", outcome(() => native("xs_fota_inbound_read").call(inbound, 1, buffer)), outcome(() => inbound.read(1, "text", 0, 1)));
-			say("foreign", inbound.read(1, buffer, 0, 1), inbound.write(2147483647, buffer, 2048, 0), inbound.accept());`,
+				say("bytes", outcome(() => sockets.read(1, buffer, offset, count)), outcome(() => sockets.write(1, buffer, offset, count)));
+			say("port", outcome(() => sockets.listen(0)), outcome(() => sockets.listen(65536)), outcome(() => sockets.listen(80.5)));
+			say("less", outcome(() => native("xs_fota_sockets_read").call(sockets, 1, buffer)), outcome(() => sockets.read(1, "text", 0, 1)));
+			say("foreign", sockets.read(1, buffer, 0, 1), sockets.write(2147483647, buffer, 2048, 0), sockets.accept());`,
 		);
 		await rig.says("foreign -1 -1 -1");
 		const range = "RangeError: not in range";
@@ -106,11 +106,11 @@ describe("a handle", () => {
 	});
 
 	it("names nothing once it is closed, though its place is given to another", async () => {
-		const rig = new InboundRig(
-			`inbound.listen(3232); let old = 0; Timer.repeat(() => { const handle = inbound.accept(); if (handle < 0) return;
-			if (old > 0) { inbound.write(handle, Uint8Array.of(104, 105), 0, 2);
-				say("stale", inbound.read(old, buffer, 0, 9), inbound.write(old, buffer, 0, 9), handle !== old); inbound.close(old); }
-			else inbound.close(handle);
+		const rig = new SocketsRig(
+			`sockets.listen(3232); let old = 0; Timer.repeat(() => { const handle = sockets.accept(); if (handle < 0) return;
+			if (old > 0) { sockets.write(handle, Uint8Array.of(104, 105), 0, 2);
+				say("stale", sockets.read(old, buffer, 0, 9), sockets.write(old, buffer, 0, 9), handle !== old); sockets.close(old); }
+			else sockets.close(handle);
 			old = handle; }, 20);`,
 		);
 		await (await rig.dial()).becomes("ended");
@@ -122,10 +122,10 @@ describe("a handle", () => {
 
 	it("gives no bytes, and no end, where none are asked for", async () => {
 		const cue = await Cue.open();
-		const rig = new InboundRig(
-			`${cue.lines} inbound.listen(3232); onCue(() => { const one = inbound.accept();
-			say("none", inbound.read(one, buffer, 0, 0), inbound.read(one, new Uint8Array(0), 0, 0), inbound.write(one, buffer, 2048, 0));
-			say("then", text(inbound.read(one, buffer, 0, 3)), inbound.read(one, buffer, 0, 3), inbound.read(one, buffer, 0, 0)); });`,
+		const rig = new SocketsRig(
+			`${cue.lines} sockets.listen(3232); onCue(() => { const one = sockets.accept();
+			say("none", sockets.read(one, buffer, 0, 0), sockets.read(one, new Uint8Array(0), 0, 0), sockets.write(one, buffer, 2048, 0));
+			say("then", text(sockets.read(one, buffer, 0, 3)), sockets.read(one, buffer, 0, 3), sockets.read(one, buffer, 0, 0)); });`,
 		);
 		const peer = await rig.dial();
 		await peer.writes("abc");
@@ -137,8 +137,8 @@ describe("a handle", () => {
 describe("bytes", () => {
 	it("are read to where they are wanted, as many as are there, and no more than asked for", async () => {
 		const cue = await Cue.open();
-		const rig = new InboundRig(
-			`${cue.lines} inbound.listen(3232); onCue(() => { const one = inbound.accept(); say("read", inbound.read(one, buffer, 100, 4), inbound.read(one, buffer, 104, 900), inbound.read(one, buffer, 0, 900));
+		const rig = new SocketsRig(
+			`${cue.lines} sockets.listen(3232); onCue(() => { const one = sockets.accept(); say("read", sockets.read(one, buffer, 100, 4), sockets.read(one, buffer, 104, 900), sockets.read(one, buffer, 0, 900));
 			say(String.fromCharCode(...buffer.subarray(100, 110)), buffer[99], buffer[110]); });`,
 		);
 		const peer = await rig.dial();
@@ -148,11 +148,11 @@ describe("bytes", () => {
 	});
 
 	it("that nobody takes are sent in part, then not at all, and go on when there is room", async () => {
-		const rig = new InboundRig(
-			`inbound.listen(3232); const block = new Uint8Array(4096).fill(120); let one = 0, sent = 0;
-			Timer.repeat(() => { one ||= Math.max(0, inbound.accept()); if (!one || sent >= 300000) return;
-			for (let took = 1; took > 0; sent += took) { took = inbound.write(one, block, 0, 4096); if (took !== 4096) say("took", took); }
-			if (sent >= 300000) { say("sent", sent); inbound.close(one); } }, 20);`,
+		const rig = new SocketsRig(
+			`sockets.listen(3232); const block = new Uint8Array(4096).fill(120); let one = 0, sent = 0;
+			Timer.repeat(() => { one ||= Math.max(0, sockets.accept()); if (!one || sent >= 300000) return;
+			for (let took = 1; took > 0; sent += took) { took = sockets.write(one, block, 0, 4096); if (took !== 4096) say("took", took); }
+			if (sent >= 300000) { say("sent", sent); sockets.close(one); } }, 20);`,
 		);
 		const peer = await rig.dial();
 		await peer.becomes("ended");
@@ -161,7 +161,7 @@ describe("bytes", () => {
 	});
 
 	it("that are not read leave the sender waiting", async () => {
-		const rig = new InboundRig(`inbound.listen(3232); Timer.repeat(() => { inbound.accept(); }, 20);`);
+		const rig = new SocketsRig(`sockets.listen(3232); Timer.repeat(() => { sockets.accept(); }, 20);`);
 		const peer = await rig.dial();
 		for (let piece = 0; piece < 300; piece++) peer.socket.write(Buffer.alloc(65_536));
 		await new Promise((resolve) => setTimeout(resolve, 500));

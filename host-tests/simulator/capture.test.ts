@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CapturedConnection, parseWireCapture } from "../../cli/simulator/wire-capture.js";
 import { Device, type DeviceRun } from "./device.js";
+import { modulesWithSockets } from "./polled-connection.js";
 
-const HEAD = `import TCP from "embedded:io/socket/tcp"; import Timer from "timer"; import Net from "net"; import keyValue from "embedded:storage/key-value";
-	const say = (...x) => trace(x.join(" ") + "\\n"); const address = "127.0.0.1";`;
+const HEAD = `import Net from "net"; import keyValue from "embedded:storage/key-value";`;
 
 let server: Server | undefined;
 let device: Device | undefined;
@@ -37,7 +37,7 @@ interface CapturedRun extends DeviceRun {
 }
 
 async function capture(main: string, ...options: readonly string[]): Promise<CapturedRun> {
-	device = new Device({ main: HEAD + main });
+	device = new Device(modulesWithSockets(HEAD + main));
 	const path = join(device.folder, "talk");
 	const run = await device.run("--capture", path, ...options);
 	return { ...run, connections: parseWireCapture(readFileSync(path)) };
@@ -54,15 +54,13 @@ describe("a capture", () => {
 	it("holds what was written and read of each connection, not what only arrived", async () => {
 		const port = await listen((socket, data) => socket.write(`0123456789 to ${data}`));
 		const run = await capture(
-			`const open = (name, then) => new TCP({ address, port: ${port},
-				onWritable() { if (this.sent) return; this.sent = true; this.write(ArrayBuffer.fromString(name)); },
-				onReadable(count) { this.read(4); this.read(new Uint8Array(2)); say("left", count - 6); this.close(); then(); } });
-			open("one", () => open("two", () => say("end")));`,
+			`const talk = (name, then) => open(${port}, { says: name,
+				readable() { if (this.read(4)) { this.read(2); this.close(); then(); } } });
+			talk("one", () => talk("two", () => say("end")));`,
 			"--until",
 			"end",
 		);
 		expect(run.code, run.serial + run.said).toBe(0);
-		expect(run.serial).toContain("left 11");
 		expect(run.connections.map(talk)).toEqual([
 			[">one", "<0123", "<45"],
 			[">two", "<0123", "<45"],
@@ -74,11 +72,10 @@ describe("a capture", () => {
 	it("keeps what was read before a power cut, and counts connections on over the boots", async () => {
 		const port = await listen((socket) => socket.write("answer"));
 		const run = await capture(
-			`new TCP({ address, port: ${port},
-				onWritable() { if (this.sent) return; this.sent = true; this.write(ArrayBuffer.fromString("ask")); },
-				onReadable() { this.read(3); const store = keyValue.open({ path: "test", format: "string" });
+			`open(${port}, { says: "ask",
+				readable() { if (!this.read(3)) return; const store = keyValue.open({ path: "test", format: "string" });
 					for (let i = 0; i < 30; i++) store.write("value", String(i));
-					this.read(); say("end"); } });`,
+					this.read(99); say("end"); } });`,
 			"--cut",
 			"25:half",
 			"--until",
@@ -94,12 +91,11 @@ describe("a capture", () => {
 	});
 
 	it("knows a connection that was refused, and what was sent into an outage", async () => {
-		const port = await listen((socket) => socket.write("never"));
+		const port = await listen(() => {});
 		const run = await capture(
-			`let refused = 0; const wait = new TCP({ address, port: ${port}, onWritable() {}, onError() { this.close(); } });
-			new TCP({ address, port: 1, onError() { refused = 1; this.close(); } });
+			`let refused = 0; const wait = open(${port}, { says: "ask" }); open(1, { over() { refused = 1; } });
 			Timer.repeat((timer) => { if (Net.get("IP")) return;
-				Timer.clear(timer); wait.write(ArrayBuffer.fromString("lost")); say("end", refused); }, 50);`,
+				Timer.clear(timer); wait.write("lost"); say("end", refused); }, 50);`,
 			"--fast",
 			"--network-down",
 			"2-",
@@ -107,13 +103,13 @@ describe("a capture", () => {
 			"end",
 		);
 		expect(run.serial, run.said).toContain("end 1");
-		expect(run.connections.map(talk)).toEqual([[">lost"], []]);
+		expect(run.connections.map(talk)).toEqual([[">ask", ">lost"], []]);
 		expect(run.connections.map(({ isClosed }) => isClosed)).toEqual([false, true]);
 	});
 
 	it("begins anew with each run", async () => {
 		const port = await listen(() => {});
-		const main = `new TCP({ address, port: ${port}, onWritable() { say("end"); } });`;
+		const main = `open(${port}, { stands() { say("end"); } });`;
 		const first = await capture(main, "--until", "end");
 		expect(first.connections).toHaveLength(1);
 		const path = join(device?.folder ?? "", "talk");
@@ -124,9 +120,7 @@ describe("a capture", () => {
 
 	it("that cannot be written ends the run, and says why", async () => {
 		const port = await listen(() => {});
-		device = new Device({
-			main: `${HEAD} new TCP({ address, port: ${port}, onWritable() { say("end"); } });`,
-		});
+		device = new Device(modulesWithSockets(`open(${port}, { stands() { say("end"); } });`));
 		const full = await device.run("--capture", "/dev/full", "--until", "end");
 		expect(full).toMatchObject({ code: 70, stats: { end: "internal", exitCode: 70 } });
 		expect(full.said).toContain("--capture: No space left on device");

@@ -2,13 +2,13 @@
 // base64, 16 KiB chunks, one request a chunk, a pause between, progress stored after each. Only `npm run bench` runs it,
 // for comparison; HTTP client and natives are the product's own, so what differs is the way.
 
-import TCP from "embedded:io/socket/tcp";
 import keyValue from "embedded:storage/key-value";
 import { IdentityStore } from "adapters/identity-store";
 import { SerialLog } from "adapters/serial-log";
 import { TcpHttpClient } from "adapters/tcp-http-client";
 import { HmacSha256, Sha256 } from "native/fota-crypto";
 import { FotaFlash } from "native/fota-flash";
+import { FotaSockets } from "native/fota-sockets";
 import { FotaSystem } from "native/fota-system";
 import { base64urlDecode, hexDecode, hexEncode, utf8Decode } from "protocol/encoding";
 import Timer from "timer";
@@ -39,6 +39,7 @@ export default function main(): void {
 	const identity = new IdentityStore({ flash, log }).read();
 	if (identity === undefined) throw new Error("no identity");
 	const { deviceId, deviceType, server } = identity;
+	const sockets = new FotaSockets();
 	const storage = keyValue.open({ path: "old", format: "string" });
 	const mac = new HmacSha256(identity.deviceKey);
 	const slot = flash.next();
@@ -48,7 +49,8 @@ export default function main(): void {
 	function ask(path: string, done: (answer: unknown) => void): void {
 		// The old device opened a connection for each request.
 		const http = new TcpHttpClient({
-			socket: { io: TCP, address: server.host, port: server.port },
+			stack: { sockets },
+			server: { address: server.host, port: server.port },
 			timer: Timer,
 			host: `${server.host}:${server.port}`,
 		});

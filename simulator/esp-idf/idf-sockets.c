@@ -1,6 +1,6 @@
 /*
- * lwip's sockets under their own names, as far as one port and its connections go: a table
- * of descriptors over sim-inbound.h. Return values and error numbers are lwip's. A call that
+ * lwip's sockets under their own names, as far as one port and TCP connections go: a table
+ * of descriptors over sim-connections.h. Return values and error numbers are lwip's. A call that
  * would block ends in a panic: nothing would ever wake the only task.
  */
 #include "lwip/sockets.h"
@@ -11,10 +11,10 @@
 
 #include "chip.h"
 #include "esp_netif.h"
-#include "modules/sim-inbound.h"
+#include "modules/sim-connections.h"
 #include "modules/sim-socket.h"
 
-#define SOCKETS_MAX 8 /* CONFIG_LWIP_MAX_SOCKETS */
+#define SOCKETS_MAX 12 /* CONFIG_LWIP_MAX_SOCKETS */
 #define FIRST_DESCRIPTOR (64 - SOCKETS_MAX) /* FD_SETSIZE of the chip's C library */
 
 struct descriptor {
@@ -22,7 +22,7 @@ struct descriptor {
 	bool is_non_blocking;
 	bool has_told_end;
 	uint16_t port;
-	struct sim_inbound_port *listening;
+	struct sim_port *listening;
 	struct sim_socket *connection;
 };
 
@@ -65,6 +65,8 @@ static struct descriptor *find_connection(int s)
 		errno = ENOTCONN;
 		return NULL;
 	}
+	if (descriptor)
+		descriptor->connection->asked_us = chip_clock_us();
 	return descriptor;
 }
 
@@ -115,6 +117,27 @@ int lwip_ioctl(int s, long cmd, void *argp)
 	return 0;
 }
 
+/* Without a network there is no route to anywhere, and that is said at once. */
+int lwip_connect(int s, const struct sockaddr *name, socklen_t namelen)
+{
+	char address[INET_ADDRSTRLEN];
+	struct descriptor *descriptor = find(s);
+	if (!descriptor)
+		return -1;
+	const struct sockaddr_in *peer = (const struct sockaddr_in *)(const void *)name;
+	if (namelen != sizeof(*peer) || name->sa_family != AF_INET)
+		return failed(EINVAL);
+	if (descriptor->connection || descriptor->listening)
+		return failed(EISCONN);
+	if (sim_network_is_down())
+		return failed(EHOSTUNREACH);
+	inet_ntop(AF_INET, &peer->sin_addr, address, sizeof(address));
+	descriptor->connection = sim_connection_open(address, ntohs(peer->sin_port));
+	descriptor->connection->asked_us = chip_clock_us();
+	would_block(descriptor);
+	return failed(EINPROGRESS);
+}
+
 int lwip_bind(int s, const struct sockaddr *name, socklen_t namelen)
 {
 	struct descriptor *descriptor = find(s);
@@ -132,7 +155,7 @@ int lwip_listen(int s, int backlog)
 	struct descriptor *descriptor = find(s);
 	if (!descriptor)
 		return -1;
-	descriptor->listening = sim_inbound_open(descriptor->port, (uint32_t)backlog);
+	descriptor->listening = sim_port_open(descriptor->port, (uint32_t)backlog);
 	return descriptor->listening ? 0 : failed(EADDRINUSE);
 }
 
@@ -145,12 +168,12 @@ int lwip_accept(int s, struct sockaddr *addr, socklen_t *addrlen)
 		return -1;
 	if (!descriptor->listening)
 		return failed(EINVAL);
-	struct sim_socket *connection = sim_inbound_take(descriptor->listening);
+	struct sim_socket *connection = sim_port_take(descriptor->listening);
 	if (!connection)
 		return would_block(descriptor);
 	int accepted = allocate(connection);
 	if (accepted < 0) {
-		sim_inbound_drop(connection);
+		sim_connection_drop(connection);
 		return failed(ENFILE);
 	}
 	return accepted;
@@ -194,6 +217,8 @@ ssize_t lwip_send(int s, const void *dataptr, size_t size, int flags)
 	sim_socket_pump(connection);
 	if (connection->is_reset)
 		return failed(ENOTCONN);
+	if (!connection->is_connected)
+		return failed(EINPROGRESS);
 	uint32_t room = sim_socket_room(connection);
 	uint32_t count = size < room ? (uint32_t)size : room;
 	if (room == 0)
@@ -212,9 +237,9 @@ int lwip_close(int s)
 	if (!descriptor)
 		return -1;
 	if (descriptor->listening)
-		sim_inbound_close(descriptor->listening);
+		sim_port_close(descriptor->listening);
 	if (descriptor->connection)
-		sim_inbound_drop(descriptor->connection);
+		sim_connection_drop(descriptor->connection);
 	*descriptor = (struct descriptor){ 0 };
 	return 0;
 }

@@ -85,7 +85,5 @@ void sim_socket_adopt(struct sim_socket *socket, int fd)
 	socket->has_handshake = true;
 	socket->is_connected = true;
 	socket->is_inbound = true;
-	/* Whoever connects is about to say something. */
-	socket->is_awaiting = true;
 	socket->not_before_us = chip_clock_us();
 }

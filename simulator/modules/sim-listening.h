@@ -1,6 +1,6 @@
 /*
  * The host's side of a port the device listens on: a listening socket on loopback, and
- * what connects to it. Called by sim-inbound.c; knows nothing of XS.
+ * what connects to it. Called by sim-connections.c; knows nothing of XS.
  */
 #ifndef FOTA_SIM_LISTENING_H
 #define FOTA_SIM_LISTENING_H
@@ -15,7 +15,7 @@
 int sim_listening_open(uint16_t port);
 /* The next connection, -1: none waits. */
 int sim_listening_accept(int fd);
-/* Somebody outside has just done something: see sim_inbound_patience_us(). */
+/* Somebody outside has just done something: see sim_connections_patience_us(). */
 void sim_listening_note(void);
 /* Real µs since then that virtual time should still not jump over. */
 uint64_t sim_listening_patience_us(void);

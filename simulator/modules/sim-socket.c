@@ -41,17 +41,6 @@ void sim_socket_free(struct sim_socket *socket)
 	free(socket);
 }
 
-bool sim_socket_peer(const struct sim_socket *socket, char *address, uint32_t size, uint16_t *port)
-{
-	struct sockaddr_in peer;
-	socklen_t length = sizeof(peer);
-	if (socket->fd < 0 || getpeername(socket->fd, (struct sockaddr *)&peer, &length) != 0)
-		return false;
-	if (port)
-		*port = ntohs(peer.sin_port);
-	return inet_ntop(AF_INET, &peer.sin_addr, address, size) != NULL;
-}
-
 static void end(struct sim_socket *socket, bool is_reset)
 {
 	socket->has_ended = true;
@@ -72,6 +61,7 @@ bool sim_socket_open(struct sim_socket *socket_, const char *address, uint16_t p
 	socket_->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socket_->real_activity_us = clock_real_us();
 	socket_->is_connecting = true;
+	socket_->is_awaiting = true;
 	socket_->ready_us = chip_clock_us() + chip->options.link_rtt_us;
 	if (socket_->fd < 0) {
 		end(socket_, true);
@@ -253,26 +243,6 @@ bool sim_socket_write(struct sim_socket *socket, const uint8_t *bytes, uint32_t 
 	return true;
 }
 
-uint64_t sim_socket_next_us(const struct sim_socket *socket)
-{
-	uint64_t now = chip_clock_us(), next = UINT64_MAX;
-	if (sim_network_is_down())
-		return next;
-	if (socket->is_connecting && socket->has_handshake)
-		next = socket->ready_us;
-	for (const struct sim_segment *segment = socket->first; segment; segment = segment->next) {
-		if (segment->arrival_us > now) {
-			next = segment->arrival_us < next ? segment->arrival_us : next;
-			break;
-		}
-	}
-	if (socket->has_ended && socket->end_us > now && socket->end_us < next)
-		next = socket->end_us;
-	if (socket->unacknowledged_bytes && sim_link_is_modelled() && socket->acknowledged_us < next)
-		next = socket->acknowledged_us;
-	return next;
-}
-
 short sim_socket_poll_events(const struct sim_socket *socket)
 {
 	if (socket->fd < 0 || socket->has_ended || sim_network_is_down())
@@ -282,8 +252,7 @@ short sim_socket_poll_events(const struct sim_socket *socket)
 	return window_room(socket) ? POLLIN : 0;
 }
 
-uint64_t sim_socket_patience(const struct sim_socket *socket, uint64_t next_us,
-	uint64_t silence_us, uint64_t silence_awaiting_us)
+uint64_t sim_socket_patience(const struct sim_socket *socket, uint64_t next_us, uint64_t silence_us)
 {
 	if (sim_socket_poll_events(socket) == 0)
 		return 0;
@@ -292,8 +261,6 @@ uint64_t sim_socket_patience(const struct sim_socket *socket, uint64_t next_us,
 	uint64_t earliest = later(socket->last_arrival_us, socket->not_before_us);
 	if (next_us <= earliest)
 		return 0;
-	bool is_awaiting = socket->is_awaiting || socket->is_connecting;
-	uint64_t limit = is_awaiting ? silence_awaiting_us : silence_us;
 	uint64_t elapsed = clock_real_us() - socket->real_activity_us;
-	return elapsed < limit ? limit - elapsed : 0;
+	return elapsed < silence_us ? silence_us - elapsed : 0;
 }

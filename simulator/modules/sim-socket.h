@@ -1,7 +1,7 @@
 /*
  * One TCP connection of the simulated device over a socket of the host: connecting,
  * receiving with a window, sending, and the model of the link's time (--link-rate,
- * --link-rtt, --tcp-window). Called by sim-tcp.c and sim-inbound.c; knows nothing of XS.
+ * --link-rtt, --tcp-window). Called by sim-connections.c and idf-sockets.c; knows nothing of XS.
  */
 #ifndef FOTA_SIM_SOCKET_H
 #define FOTA_SIM_SOCKET_H
@@ -38,6 +38,7 @@ struct sim_socket {
 	bool is_inbound; /* the other side opened it */
 	uint64_t ready_us;
 	uint64_t end_us;
+	uint64_t asked_us; /* when the application last read or wrote, or tried to */
 	struct sim_segment *first;
 	struct sim_segment *last;
 	uint32_t held_bytes; /* taken from the host, not yet read */
@@ -54,9 +55,6 @@ struct sim_socket {
 
 struct sim_socket *sim_socket_new(void);
 void sim_socket_free(struct sim_socket *socket);
-
-/* The peer's address and port (may be NULL). False: not connected. */
-bool sim_socket_peer(const struct sim_socket *socket, char *address, uint32_t size, uint16_t *port);
 
 bool sim_link_is_modelled(void);
 /* --network-down, --wifi: whether the network is gone at this moment. */
@@ -83,12 +81,9 @@ void sim_socket_read(struct sim_socket *socket, uint8_t *bytes, uint32_t length)
 uint32_t sim_socket_room(const struct sim_socket *socket);
 bool sim_socket_write(struct sim_socket *socket, const uint8_t *bytes, uint32_t length);
 
-/* When something is due at this socket, UINT64_MAX if only the peer can say. */
-uint64_t sim_socket_next_us(const struct sim_socket *socket);
 /* What to poll the host for: POLLIN, POLLOUT or 0. */
 short sim_socket_poll_events(const struct sim_socket *socket);
 /* Real µs to go on waiting for the peer before virtual time may jump to next_us. */
-uint64_t sim_socket_patience(const struct sim_socket *socket, uint64_t next_us,
-	uint64_t silence_us, uint64_t silence_awaiting_us);
+uint64_t sim_socket_patience(const struct sim_socket *socket, uint64_t next_us, uint64_t silence_us);
 
 #endif

@@ -5,10 +5,11 @@
  */
 #include "event-loop.h"
 
+#include <time.h>
+
 #include "../chip.h"
 #include "../clock.h"
-#include "../modules/sim-inbound.h"
-#include "../modules/sim-tcp.h"
+#include "../modules/sim-connections.h"
 #include "../modules/sim-timer.h"
 #include "../modules/sim-udp.h"
 #include "host.h"
@@ -17,11 +18,7 @@
 /* The longest wait without a sign of life to the watchdog, in real time. */
 #define WAIT_MAX_US 200000u
 
-/* Under the link model real silence must last that long before virtual time may
- * jump: a short step costs little if it was wrong, a long one could be a time-out. */
-#define SHORT_STEP_US 2000000u
-#define SHORT_SILENCE_US 60000u
-#define LONG_SILENCE_US 5000000u
+#define POLLS_MAX 32u
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -54,38 +51,42 @@ static uint64_t limited(uint64_t real_us)
 	return earlier(real_us, WAIT_MAX_US);
 }
 
+/* Waits in real time for the host's sockets, at most `real_us`. */
+static void wait_for_host(uint64_t real_us)
+{
+	struct pollfd polls[POLLS_MAX];
+	struct timespec timeout = { (time_t)(real_us / 1000000u), (long)(real_us % 1000000u) * 1000 };
+	nfds_t count = sim_connections_add_polls(polls, 0, POLLS_MAX);
+	count = sim_udp_add_polls(polls, count, POLLS_MAX);
+	ppoll(polls, count, &timeout, NULL);
+}
+
 /* Virtual time does not follow real time; a jump must not overtake bytes that the
  * peer is about to send. */
 static void wait_modelled(uint64_t next)
 {
-	uint64_t now = chip_clock_us();
-	if (next <= now)
+	if (next <= chip_clock_us())
 		return;
-	uint64_t silence = next - now <= SHORT_STEP_US ? SHORT_SILENCE_US : LONG_SILENCE_US;
-	uint64_t patience = sim_tcp_expects_for(next, silence, LONG_SILENCE_US);
-	/* What listens is looked at by a timer: that the next step is short says nothing of the peer. */
-	uint64_t patience_inbound = sim_inbound_expects_for(next, LONG_SILENCE_US);
-	if (patience < patience_inbound)
-		patience = patience_inbound;
-	if (patience < sim_inbound_patience_us())
-		patience = sim_inbound_patience_us();
+	uint64_t patience = sim_connections_expect_for(next);
+	if (patience < sim_connections_patience_us())
+		patience = sim_connections_patience_us();
 	if (patience > 0)
-		sim_tcp_poll(limited(patience));
+		wait_for_host(limited(patience));
 	else if (next != EVENT_LOOP_NEVER)
 		clock_jump_to(next);
 	else
-		sim_tcp_poll(WAIT_MAX_US);
+		wait_for_host(WAIT_MAX_US);
 }
 
 static void wait_for_event(void)
 {
 	uint64_t now = chip_clock_us();
-	uint64_t next = earlier(sim_timer_next_us(), sim_tcp_next_us());
-	bool has_sockets = sim_tcp_is_waiting() || sim_inbound_is_waiting() || sim_inbound_patience_us() > 0;
+	uint64_t next = sim_timer_next_us();
+	bool has_sockets = sim_connections_are_waiting() || sim_connections_patience_us() > 0;
 	next = earlier(next, next_outage_edge(now));
 	if (chip->options.max_us)
 		next = earlier(next, chip->options.max_us);
-	if (chip->options.fast && has_sockets && sim_tcp_is_modelled()) {
+	if (chip->options.fast && has_sockets && sim_link_is_modelled()) {
 		wait_modelled(next);
 		return;
 	}
@@ -94,13 +95,13 @@ static void wait_for_event(void)
 	if (next <= now)
 		return;
 	if (has_sockets)
-		sim_tcp_poll(limited(next - now));
+		wait_for_host(limited(next - now));
 	else if (chip->options.fast && sim_udp_patience_us() > 0)
-		sim_tcp_poll(sim_udp_patience_us());
+		wait_for_host(sim_udp_patience_us());
 	else if (chip->options.fast && next != EVENT_LOOP_NEVER)
 		clock_jump_to(next);
 	else
-		sim_tcp_poll(limited(next - now));
+		wait_for_host(limited(next - now));
 }
 
 _Noreturn void event_loop_run(void *the)
@@ -110,8 +111,7 @@ _Noreturn void event_loop_run(void *the)
 		chip->heartbeat++;
 		clock_check_limit();
 		bool has_run = sim_timer_run_due();
-		sim_inbound_run();
-		has_run |= sim_tcp_run_due();
+		sim_connections_run();
 		has_run |= sim_udp_run_due();
 		if (!has_run)
 			wait_for_event();

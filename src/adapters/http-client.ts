@@ -71,7 +71,8 @@ export const HTTP_CLIENT_ERRORS = [
 	"closed",
 	// `cancel` was called, or `onHead` or `onBody` returned false.
 	"cancelled",
-	// No connection: the socket class threw (`cause`: no network, no socket free) or the server refused.
+	// No connection: it could not begin (`cause`: no way to the network, no socket free), its name is not
+	// known, or the server refused.
 	// Worth another try later.
 	"connect-failed",
 	// The connection did not stand within `connectTimeoutMs`. Worth another try later.

@@ -6,7 +6,7 @@ import type { Refusal } from "../http/refusal.js";
 import { RequestParser } from "../http/request-parser.js";
 import type { HttpHeader } from "../http/request-writer.js";
 import { CONTINUE, writeResponseHead } from "../http/response-writer.js";
-import type { FotaInbound } from "../native/fota-inbound.js";
+import type { FotaSockets } from "../native/fota-sockets.js";
 import { utf8EncodeInto } from "../protocol/encoding.js";
 import { INFO_MAX_BYTES, STATEMENT_MAX_BYTES } from "../protocol/limits.js";
 import { RELEASE_HEADER } from "../protocol/push.js";
@@ -32,7 +32,7 @@ const HEAD_BYTES = 512;
 
 /** What all connections share: one object, since each value in one is a slot of the heap. */
 export interface PushHost {
-	readonly inbound: Pick<FotaInbound, "read" | "write" | "close">;
+	readonly sockets: Pick<FotaSockets, "read" | "write" | "close">;
 	readonly clock: Clock;
 	/** The head is complete, or no HTTP (then only an answer makes sense). From inside poll(). */
 	readonly onHead: (connection: PushConnection, refusal: Refusal | undefined) => void;
@@ -179,7 +179,7 @@ export class PushConnection {
 	close(): void {
 		if (this.#phase === "closed") return;
 		this.#phase = "closed";
-		this.#host.inbound.close(this.#handle);
+		this.#host.sockets.close(this.#handle);
 		this.#lose("the connection is gone");
 		this.#host.onClosed(this);
 	}
@@ -227,7 +227,7 @@ export class PushConnection {
 		while (restBytes > 0) {
 			const wantedBytes = Math.min(restBytes, this.#wantedBytes());
 			if (wantedBytes === 0) return;
-			const readBytes = this.#host.inbound.read(this.#handle, this.#in, 0, wantedBytes);
+			const readBytes = this.#host.sockets.read(this.#handle, this.#in, 0, wantedBytes);
 			if (readBytes < 0) this.close();
 			if (readBytes <= 0) return;
 			restBytes -= readBytes;
@@ -275,9 +275,9 @@ export class PushConnection {
 
 	// As much as is taken now; the rest waits for the next poll.
 	#pump(): void {
-		const { inbound } = this.#host;
+		const { sockets } = this.#host;
 		while (this.#sentBytes < this.#outBytes) {
-			const sentBytes = inbound.write(
+			const sentBytes = sockets.write(
 				this.#handle,
 				this.#out,
 				this.#sentBytes,

@@ -2,12 +2,12 @@
 // closes the others. Built by composition/push. It must not know what is asked. It opens when the network comes up for
 // the first time (before that there is no network stack to ask) and stays open.
 
-import type { FotaInbound } from "../native/fota-inbound.js";
+import type { FotaSockets } from "../native/fota-sockets.js";
 import type { Clock, Log } from "../update/ports.js";
 import { describeCause } from "./cause.js";
 import type { NetworkListener } from "./network.js";
 import { PushConnection, type PushHost } from "./push-connection.js";
-import { type TimerPort, TimerSlot } from "./timer-slot.js";
+import { type RepeatingTimerPort, TimerSlot } from "./timer-slot.js";
 
 /**
  * Each costs about 8 KB while it is there; two, so that a stalled one does not hide the device. The manifest's heap has room
@@ -23,16 +23,11 @@ export const BUSY_POLL_MS = 20;
 /** In one turn; who comes behind them waits for the next. */
 const ACCEPTS_MAX = 8;
 
-/** Of FotaInbound: an end is a number, and nothing throws but listen(). */
-export type InboundPort = Pick<FotaInbound, "listen" | "accept" | "stop"> & PushHost["inbound"];
-
-/** Repeats without an allocation each time. Moddable's `Timer` fits as it is. */
-export interface RepeatingTimerPort extends TimerPort {
-	repeat(callback: () => void, intervalMs: number): unknown;
-}
+/** Of FotaSockets: an end is a number, and nothing throws but listen(). */
+export type InboundSockets = Pick<FotaSockets, "listen" | "accept" | "stop"> & PushHost["sockets"];
 
 export interface PushServerOptions {
-	readonly inbound: InboundPort;
+	readonly sockets: InboundSockets;
 	readonly port: number;
 	readonly timer: RepeatingTimerPort;
 	readonly clock: Clock;
@@ -55,11 +50,11 @@ export class PushServer implements NetworkListener {
 	constructor(options: PushServerOptions) {
 		this.#options = options;
 		const onFault = (cause: unknown) => options.log.write("error", `push server: ${describeCause(cause)}`);
-		const { inbound, clock, serve } = options;
+		const { sockets, clock, serve } = options;
 		const onClosed = (closed: PushConnection) => {
 			this.#connections = this.#connections.filter((other) => other !== closed);
 		};
-		this.#host = { inbound, clock, onHead: serve, onClosed };
+		this.#host = { sockets, clock, onHead: serve, onClosed };
 		this.#retryTimer = new TimerSlot({ timer: options.timer, onTime: () => this.start(), onFault });
 	}
 
@@ -70,10 +65,10 @@ export class PushServer implements NetworkListener {
 
 	/** Never throws. */
 	start(): void {
-		const { inbound, port, log } = this.#options;
+		const { sockets, port, log } = this.#options;
 		if (this.#isOpen) return;
 		try {
-			inbound.listen(port);
+			sockets.listen(port);
 			this.#isOpen = true;
 			this.#pollEvery(IDLE_POLL_MS);
 			this.#isFailureLogged = false;
@@ -92,7 +87,7 @@ export class PushServer implements NetworkListener {
 		this.#pollEvery(0);
 		this.#isOpen = false;
 		for (const connection of this.#connections) connection.close();
-		this.#options.inbound.stop();
+		this.#options.sockets.stop();
 	}
 
 	/** 0: not any more. */
@@ -119,7 +114,7 @@ export class PushServer implements NetworkListener {
 
 	#accept(): void {
 		for (let count = 0; count < ACCEPTS_MAX; count += 1) {
-			const handle = this.#options.inbound.accept();
+			const handle = this.#options.sockets.accept();
 			if (handle < 0) return;
 			this.#admit(handle);
 		}
@@ -129,7 +124,7 @@ export class PushServer implements NetworkListener {
 		if (this.#connections.length >= CONNECTIONS_MAX)
 			this.#connections.find((connection) => connection.isExpendable)?.close();
 		if (this.#connections.length >= CONNECTIONS_MAX) {
-			this.#options.inbound.close(handle);
+			this.#options.sockets.close(handle);
 			return;
 		}
 		const connection = new PushConnection(this.#host, handle);

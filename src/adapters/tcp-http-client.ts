@@ -5,15 +5,14 @@ import type { RequestError } from "../http/request-error.js";
 import { writeRequestHead } from "../http/request-writer.js";
 import { ResponseParser } from "../http/response-parser.js";
 import type { HttpClient, HttpFailure, HttpRequest } from "./http-client.js";
-import type { TcpSocketClass } from "./tcp-connection.js";
-import { ReceiveBuffer, TcpConnection, type TcpHandler } from "./tcp-connection.js";
-import type { TimerPort } from "./timer-slot.js";
-import { TimerSlot } from "./timer-slot.js";
+import { TcpConnection, type TcpHandler, type TcpStack } from "./tcp-connection.js";
+import { type RepeatingTimerPort, TimerSlot } from "./timer-slot.js";
 
 export interface TcpHttpClientOptions {
-	/** Address and port are as `TcpSocketOptions` has them. */
-	readonly socket: { readonly io: TcpSocketClass; readonly address: string; readonly port: number };
-	readonly timer: TimerPort;
+	readonly stack: TcpStack;
+	/** As `TcpConnectionOptions` has them. */
+	readonly server: { readonly address: string; readonly port: number };
+	readonly timer: RepeatingTimerPort;
 	/** Sent as Host: name or address, with the port where it is not 80. */
 	readonly host: string;
 	/** Response headers that `onHead` may ask for, lower-case. */
@@ -35,7 +34,7 @@ type Phase = "idle" | "starting" | "connecting" | "exchanging" | "ending";
 /** Its own handler, so that no closures are needed for that: a device holds two of these. */
 export class TcpHttpClient implements HttpClient, TcpHandler {
 	readonly #options: TcpHttpClientOptions;
-	readonly #receiveBuffer: ReceiveBuffer;
+	readonly #receiveBuffer: Uint8Array;
 	readonly #head: Uint8Array;
 	readonly #parser: ResponseParser;
 	readonly #header = (name: string) => this.#parser.header(name);
@@ -46,7 +45,6 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 	#phase: Phase = "idle";
 	#isClosed = false;
 	#connection: TcpConnection | undefined;
-	#writableBytes = 0;
 	#request: HttpRequest | undefined;
 	#headBytes = 0;
 	#bodyBytes = 0;
@@ -58,7 +56,7 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 
 	constructor(options: TcpHttpClientOptions) {
 		this.#options = options;
-		this.#receiveBuffer = new ReceiveBuffer(options.receiveBytes ?? 1436);
+		this.#receiveBuffer = new Uint8Array(options.receiveBytes ?? 1436);
 		this.#head = new Uint8Array(options.requestHeadBytes ?? 1024);
 		this.#parser = new ResponseParser({
 			headerNames: options.headerNames ?? [],
@@ -106,9 +104,12 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		}
 		this.#headBytes = head;
 		this.#totalTimer.set(request.totalTimeoutMs);
-		this.#isReused = this.#connection !== undefined;
-		if (this.#isReused) this.#exchange(request);
-		else this.#open(request);
+		this.#sentBytes = 0;
+		this.#isReused = this.#connection?.wake() === true;
+		if (this.#isReused) {
+			this.#exchange(request);
+			this.#send(request);
+		} else this.#open(request);
 	}
 
 	/** Bytes of the head, which stays in its buffer in case it is sent twice; or what is wrong with the request. */
@@ -127,12 +128,13 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 	}
 
 	#open(request: HttpRequest): void {
+		const { stack, server, timer } = this.#options;
 		this.#phase = "connecting";
-		this.#writableBytes = 0;
+		this.#sentBytes = 0;
 		this.#tickTimer.set(request.connectTimeoutMs);
 		try {
 			this.#connection = new TcpConnection({
-				...this.#options.socket,
+				...{ stack, timer, ...server },
 				receiveBuffer: this.#receiveBuffer,
 				handler: this,
 			});
@@ -141,28 +143,26 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		}
 	}
 
-	/** The connection stands: send, and listen from the first byte sent. */
+	/** The connection stands, which its first byte sent shows; from then on it is listened to. */
 	#exchange(request: HttpRequest): void {
 		this.#phase = "exchanging";
-		this.#sentBytes = 0;
 		this.#hasReceived = false;
 		this.#quietTicks = 0;
 		this.#parser.begin(request.maxBodyBytes);
 		this.#tickTimer.set(Math.ceil(request.idleTimeoutMs / IDLE_TICKS));
-		this.#send(request);
 	}
 
-	/** As much as the socket takes; the rest waits for its next `onWritable`. */
+	/** As much as is taken now; the rest waits for the next turn. */
 	#send(request: HttpRequest): void {
 		const totalBytes = this.#headBytes + this.#bodyBytes;
-		while (this.#connection !== undefined && this.#writableBytes > 0 && this.#sentBytes < totalBytes) {
+		while (this.#connection !== undefined && this.#sentBytes < totalBytes) {
 			const isHead = this.#sentBytes < this.#headBytes;
 			const source = isHead ? this.#head : (request.body ?? this.#head);
 			const offset = isHead ? this.#sentBytes : this.#sentBytes - this.#headBytes;
 			const endBytes = isHead ? this.#headBytes : this.#bodyBytes;
-			const byteCount = Math.min(this.#writableBytes, endBytes - offset);
-			this.#writableBytes = this.#connection.write(source, offset, byteCount, this.#writableBytes);
-			this.#sentBytes += byteCount;
+			const writtenBytes = this.#connection.write(source, offset, endBytes - offset);
+			if (writtenBytes === 0) return;
+			this.#sentBytes += writtenBytes;
 			this.#quietTicks = 0;
 		}
 	}
@@ -176,12 +176,11 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		else this.#tickTimer.set(Math.ceil(request.idleTimeoutMs / IDLE_TICKS));
 	}
 
-	onWritable(byteCount: number): void {
-		this.#writableBytes = byteCount;
+	onTurn(): void {
 		const request = this.#request;
-		if (request === undefined) return;
-		if (this.#phase === "connecting") this.#exchange(request);
-		else if (this.#phase === "exchanging") this.#send(request);
+		if (request === undefined || (this.#phase !== "connecting" && this.#phase !== "exchanging")) return;
+		this.#send(request);
+		if (this.#phase === "connecting" && this.#sentBytes > 0) this.#exchange(request);
 	}
 
 	/** For the head as well: what is read with it may be body. */
@@ -192,7 +191,7 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 
 	onData(buffer: Uint8Array, byteCount: number): boolean {
 		if (this.#phase !== "exchanging" || this.#sentBytes === 0) {
-			this.#onUnexpectedData();
+			this.#finish({ code: "unexpected-data" });
 			return false;
 		}
 		this.#quietTicks = 0;
@@ -205,14 +204,7 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		return false;
 	}
 
-	/** Between requests such a connection is only given up: the next request takes a new one. */
-	#onUnexpectedData(): void {
-		this.#disconnect();
-		if (this.#phase === "connecting" || this.#phase === "exchanging")
-			this.#finish({ code: "unexpected-data" });
-	}
-
-	/** Not before all announced bytes were seen: what follows the body in them is over-delivery. */
+	/** Not before all bytes that are there were seen: what follows the body in them is over-delivery. */
 	onDataEnd(): void {
 		if (this.#phase === "exchanging" && this.#parser.isDone) this.#finish(undefined);
 	}
@@ -268,6 +260,7 @@ export class TcpHttpClient implements HttpClient, TcpHandler {
 		const isSent = this.#sentBytes === this.#headBytes + this.#bodyBytes;
 		this.#clearTimers();
 		if (failure !== undefined || !isSent || !this.#parser.isKeepAlive) this.#disconnect();
+		else this.#connection?.rest();
 		this.#request = undefined;
 		this.#phase = "idle";
 		if (request !== undefined) this.#callDone(request, failure);

@@ -7,6 +7,13 @@ export interface TimerPort {
 	clear(id: unknown): void;
 }
 
+/** One that repeats without an allocation each time. Moddable's `Timer` fits as it is. */
+export interface RepeatingTimerPort extends TimerPort {
+	repeat(callback: () => void, intervalMs: number): unknown;
+	/** Of one that repeats: the next time is in `delayMs`, and then again every `intervalMs`. */
+	schedule(id: unknown, delayMs: number, intervalMs: number): void;
+}
+
 export interface TimerSlotOptions {
 	readonly timer: TimerPort;
 	readonly onTime: () => void;

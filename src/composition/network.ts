@@ -1,19 +1,18 @@
 // Builds everything that has to do with the network the device stands in: the interface that is kept connected, names,
 // and what is told when the network comes and goes. Called by main.ts alone. It must not know what the updater does.
 
-import TCP from "embedded:io/socket/tcp";
 import UDP from "embedded:io/socket/udp";
 // biome-ignore lint/style/useNodejsImportProtocol: Moddable's module
 import Net from "net";
 import { Discovery } from "../adapters/discovery.js";
 import { openInterface } from "../adapters/interface.js";
 import type { LocalService } from "../adapters/mdns-records.js";
-import { namedTcp } from "../adapters/named-tcp.js";
 import { Network, type NetworkListener } from "../adapters/network.js";
 import { Resolver } from "../adapters/resolver.js";
-import type { TcpSocketClass } from "../adapters/tcp-connection.js";
+import type { TcpStack } from "../adapters/tcp-connection.js";
 import type { UdpSocketClass } from "../adapters/udp-socket.js";
 import { WallClock } from "../adapters/wall-clock.js";
+import type { FotaSockets } from "../native/fota-sockets.js";
 import type { Identity } from "../protocol/identity.js";
 import { PUSH_PORT } from "../protocol/push.js";
 import { hostnameOf } from "../protocol/surroundings.js";
@@ -23,6 +22,7 @@ export interface NetworkParts {
 	readonly identity: Identity;
 	/** What the device tells the local network of itself. */
 	readonly device: Pick<Device, "version" | "deviceType" | "chip">;
+	readonly sockets: FotaSockets;
 	readonly clock: Clock;
 	readonly timer: Timer;
 	readonly random: Random;
@@ -31,8 +31,8 @@ export interface NetworkParts {
 }
 
 export interface DeviceNetwork {
-	/** For connections; takes names and addresses. */
-	readonly tcp: TcpSocketClass;
+	/** For connections to names and addresses. */
+	readonly tcp: TcpStack;
 	/** Connects, and keeps connected for good. Never throws. `listeners` are told in their order. */
 	start(listeners: readonly NetworkListener[]): void;
 	/** Before a restart: takes leave of the local network. Nothing is told any more. */
@@ -40,7 +40,7 @@ export interface DeviceNetwork {
 }
 
 export function createNetwork(parts: NetworkParts): DeviceNetwork {
-	const { identity, timer, log } = parts;
+	const { identity, sockets, timer, log } = parts;
 	let told: readonly NetworkListener[] = [];
 	const hostname = hostnameOf(identity);
 	const network = new Network({
@@ -53,8 +53,7 @@ export function createNetwork(parts: NetworkParts): DeviceNetwork {
 	const services = identity.push === false ? [] : pushServices(parts);
 	const discovery = new Discovery({ ...parts, io: udpClass(), hostname, services });
 	return {
-		// The SDK's typings leave out what read returns.
-		tcp: namedTcp(TCP as unknown as TcpSocketClass, resolver),
+		tcp: { sockets, resolver },
 		start: (listeners) => {
 			told = [...listeners, discovery, ...openWallClock({ ...parts, resolver })];
 			network.start();

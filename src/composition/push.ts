@@ -10,7 +10,7 @@ import { PushPenalty } from "../adapters/push-penalty.js";
 import { PushServer } from "../adapters/push-server.js";
 import type { FotaCrypto } from "../native/fota-crypto.js";
 import type { FotaFlash } from "../native/fota-flash.js";
-import { FotaInbound } from "../native/fota-inbound.js";
+import type { FotaSockets } from "../native/fota-sockets.js";
 import type { FotaSystem } from "../native/fota-system.js";
 import type { Identity } from "../protocol/identity.js";
 import { PUSH_PORT } from "../protocol/push.js";
@@ -22,12 +22,13 @@ export interface PushParts {
 	readonly native: NativeCrypto & { readonly functions: Pick<FotaCrypto, "random"> };
 	readonly flash: FotaFlash;
 	readonly system: FotaSystem;
+	readonly sockets: FotaSockets;
 	readonly clock: Clock;
 	readonly log: Log;
 }
 
 export function createPushServer(parts: PushParts): PushServer {
-	const { identity, target, native, flash, system, clock, log } = parts;
+	const { identity, target, native, flash, system, sockets, clock, log } = parts;
 	const exchange = new PushExchange({
 		target,
 		credential: new PushCredential({
@@ -42,7 +43,7 @@ export function createPushServer(parts: PushParts): PushServer {
 		log,
 	});
 	return new PushServer({
-		inbound: new FotaInbound(),
+		sockets,
 		port: PUSH_PORT,
 		timer: Timer,
 		clock,

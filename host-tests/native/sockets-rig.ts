@@ -1,5 +1,5 @@
-// A simulated device that runs a few lines of JavaScript over FotaInbound, and peers of this process that connect to it.
-// Used by inbound*.test.ts.
+// A simulated device that runs a few lines of JavaScript over FotaSockets, and peers of this process: those that connect to
+// it, and those that it connects to. Used by inbound*.test.ts and outbound*.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -10,10 +10,10 @@ import { expect, onTestFinished } from "vitest";
 import { PROJECT_ROOT } from "../../cli/image/project-root.js";
 import { Device, SIMULATOR } from "../simulator/device.js";
 
-/** What the lines have: `inbound`, `buffer` (2048 bytes), `say`, `text(count)`, `outcome(act)`, `Timer`. */
-const HEAD = `import Timer from "timer"; import { FotaInbound } from "native/fota-inbound";
+/** What the lines have: `sockets`, `buffer` (2048 bytes), `say`, `text(count)`, `outcome(act)`, `Timer`. */
+const HEAD = `import Timer from "timer"; import { FotaSockets } from "native/fota-sockets";
 const say = (...words) => trace(words.join(" ") + "\\n");
-const inbound = new FotaInbound(), buffer = new Uint8Array(2048);
+const sockets = new FotaSockets(), buffer = new Uint8Array(2048);
 const text = (count) => String.fromCharCode(...buffer.subarray(0, count));
 const outcome = (act) => { try { return act(); } catch (error) { return error.name + ": " + error.message; } };
 `;
@@ -39,9 +39,10 @@ export class Cue {
 
 	private constructor(port: number, device: Promise<Socket>) {
 		this.#device = device;
-		this.lines = `import TCP from "embedded:io/socket/tcp";
-			const onCue = (act) => { new TCP({ address: "127.0.0.1", port: ${port},
-				onReadable() { this.read(); Timer.set(act, 100); } }); };`;
+		this.lines = `const onCue = (act) => {
+			const handle = sockets.connect("127.0.0.1", ${port}), byte = new Uint8Array(1);
+			const timer = Timer.repeat(() => {
+				if (sockets.read(handle, byte, 0, 1) > 0) { Timer.clear(timer); Timer.set(act, 100); } }, 20); };`;
 	}
 
 	async give(): Promise<void> {
@@ -50,13 +51,13 @@ export class Cue {
 }
 
 /** Listens and says back what it reads, to everybody; says when somebody is gone. */
-export const ECHO = `inbound.listen(3232); const open = new Set();
+export const ECHO = `sockets.listen(3232); const open = new Set();
 Timer.repeat(() => {
-	for (let handle; (handle = inbound.accept()) > 0; ) { open.add(handle); say("came", handle); }
+	for (let handle; (handle = sockets.accept()) > 0; ) { open.add(handle); say("came", handle); }
 	for (const handle of [...open]) {
-		const count = inbound.read(handle, buffer, 0, 2048);
-		if (count > 0) inbound.write(handle, buffer, 0, count);
-		if (count < 0) { open.delete(handle); inbound.close(handle); say("gone", handle); }
+		const count = sockets.read(handle, buffer, 0, 2048);
+		if (count > 0) sockets.write(handle, buffer, 0, count);
+		if (count < 0) { open.delete(handle); sockets.close(handle); say("gone", handle); }
 	}
 }, 20);`;
 
@@ -67,13 +68,13 @@ function transpiled(name: string): string {
 }
 
 /** One simulated device and its serial line, which is closed when the test is over. */
-export class InboundRig {
+export class SocketsRig {
 	serial = "";
 	readonly #child: ChildProcess;
 	readonly #ended: Promise<unknown>;
 
 	constructor(lines: string, ...options: readonly string[]) {
-		const modules = { main: HEAD + lines, "native/fota-inbound": transpiled("native/fota-inbound") };
+		const modules = { main: HEAD + lines, "native/fota-sockets": transpiled("native/fota-sockets") };
 		const device = new Device(modules);
 		const args = ["run", "--flash", device.flash, "--max-wall-seconds", "200", ...options];
 		this.#child = spawn(SIMULATOR, args);
@@ -108,6 +109,39 @@ export class InboundRig {
 		const peer = new Peer(socket);
 		await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
 		return peer;
+	}
+}
+
+/** A port of this process that the device may connect to, and who has, until the test is over. */
+export class Server {
+	readonly peers: Peer[] = [];
+	readonly #server = createServer({ allowHalfOpen: true }, (socket) => {
+		this.peers.push(new Peer(socket));
+		this.onPeer?.(this.peers.at(-1) as Peer);
+	});
+	onPeer: ((peer: Peer) => void) | undefined;
+
+	static async open(onPeer?: (peer: Peer) => void): Promise<Server> {
+		const server = new Server();
+		server.onPeer = onPeer;
+		await new Promise<void>((resolve) => server.#server.listen(0, "127.0.0.1", resolve));
+		onTestFinished(() => void server.close());
+		return server;
+	}
+
+	get port(): number {
+		return (this.#server.address() as AddressInfo).port;
+	}
+
+	/** Whoever comes now is refused. */
+	close(): void {
+		this.#server.close();
+	}
+
+	/** The one that came with this number, from 0; waits for it. */
+	async peer(number = 0): Promise<Peer> {
+		await expect.poll(() => this.peers.length, { timeout: 15_000 }).toBeGreaterThan(number);
+		return this.peers[number] as Peer;
 	}
 }
 
