@@ -190,6 +190,22 @@ uint64_t sim_connections_expect_for(uint64_t next_us)
 	return longest;
 }
 
+bool sim_connections_have_news(uint64_t next_us)
+{
+	bool has_news = false;
+	for (struct connection *connection = first_connection; connection; connection = connection->next) {
+		const struct sim_socket *socket = connection->socket;
+		if (socket->is_inbound)
+			return false;
+		if (!is_wanted(connection, next_us))
+			continue;
+		if (sim_socket_available(socket) == 0 && !socket->has_ended)
+			return false;
+		has_news = true;
+	}
+	return has_news && !sim_network_is_down();
+}
+
 nfds_t sim_connections_add_polls(struct pollfd *polls, nfds_t count, nfds_t limit)
 {
 	for (struct connection *connection = first_connection; connection && count < limit; connection = connection->next) {

@@ -32,6 +32,9 @@ void sim_connections_run(void);
 bool sim_connections_are_waiting(void);
 /* Real µs to wait for peers before virtual time may jump to `next_us`; 0: none. */
 uint64_t sim_connections_expect_for(uint64_t next_us);
+/* Each connection of the device's that is looked at has something to say at `next_us`, and nobody
+ * else is there: for the world outside it does not matter when that is. */
+bool sim_connections_have_news(uint64_t next_us);
 /* Adds what is open to what is polled; returns the new count, at most `limit`. */
 nfds_t sim_connections_add_polls(struct pollfd *polls, nfds_t count, nfds_t limit);
 /* Real µs during which virtual time must not jump: a connection of another has just come or gone. */

@@ -19,6 +19,11 @@
 #define WAIT_MAX_US 200000u
 
 #define POLLS_MAX 32u
+/* Of what a busy host slept too long, so much is made up for. */
+#define OVERSLEPT_MAX_US 250000u
+
+/* Real time spent waiting that virtual time, stopped at what was due, has not followed. */
+static uint64_t overslept_us;
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -78,6 +83,25 @@ static void wait_modelled(uint64_t next)
 		wait_for_host(WAIT_MAX_US);
 }
 
+/* The peers have had that time already. */
+static void make_up(uint64_t next)
+{
+	uint64_t now = chip_clock_us();
+	uint64_t step = next > now ? earlier(next - now, overslept_us) : 0;
+	overslept_us -= step;
+	clock_jump_to(now + step);
+}
+
+/* Until `due_us` from now, or for a while; a host that wakes late, again and again, must not slow the clock down. */
+static void wait_following(uint64_t due_us)
+{
+	uint64_t begin_us = clock_real_us();
+	wait_for_host(limited(due_us));
+	uint64_t slept_us = clock_real_us() - begin_us;
+	if (chip->options.fast && slept_us > due_us)
+		overslept_us = earlier(overslept_us + slept_us - due_us, OVERSLEPT_MAX_US);
+}
+
 static void wait_for_event(void)
 {
 	uint64_t now = chip_clock_us();
@@ -94,8 +118,12 @@ static void wait_for_event(void)
 	clock_stop_at(next);
 	if (next <= now)
 		return;
-	if (has_sockets)
-		wait_for_host(limited(next - now));
+	if (chip->options.fast && sim_connections_have_news(next))
+		clock_jump_to(next);
+	else if (has_sockets && overslept_us > 0)
+		make_up(next);
+	else if (has_sockets)
+		wait_following(next - now);
 	else if (chip->options.fast && sim_udp_patience_us() > 0)
 		wait_for_host(sim_udp_patience_us());
 	else if (chip->options.fast && next != EVENT_LOOP_NEVER)
