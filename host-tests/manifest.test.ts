@@ -20,7 +20,6 @@ const SEGMENT_BYTES = 1436;
 /** Modules of the SDK that the firmware imports, and the manifest of the SDK that brings each. */
 const SDK_MODULES: Readonly<Record<string, string>> = {
 	timer: "$(MODDABLE)/modules/io/manifest.json",
-	net: "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/digital": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:io/socket/udp": "$(MODDABLE)/modules/io/manifest.json",
 	"embedded:network/interface/wifi": "$(MODDABLE)/modules/io/manifest.json",

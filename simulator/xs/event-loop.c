@@ -9,6 +9,7 @@
 
 #include "../chip.h"
 #include "../clock.h"
+#include "../esp-idf/idf-names.h"
 #include "../modules/sim-connections.h"
 #include "../modules/sim-timer.h"
 #include "../modules/sim-udp.h"
@@ -138,6 +139,7 @@ _Noreturn void event_loop_run(void *the)
 	for (;;) {
 		chip->heartbeat++;
 		clock_check_limit();
+		idf_names_run();
 		bool has_run = sim_timer_run_due();
 		sim_connections_run();
 		has_run |= sim_udp_run_due();

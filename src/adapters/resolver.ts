@@ -1,8 +1,8 @@
-// Names to addresses, over Moddable's resolver. Built by composition/network, used by whoever connects to a name. It must
+// Names to addresses, over the native resolver. Built by composition/network, used by whoever connects to a name. It must
 // not know what the address is for.
 //
-// The native resolver cannot be called off and takes one question after the other, so a name under way is asked once for
-// all who want it, and no more than a few names wait. Nothing is kept: each connection asks anew.
+// The native resolver cannot be called off and takes few questions at once, so a name under way is asked once for all who
+// want it, and no more than a few names wait. Nothing is kept: each connection asks anew.
 
 import type { Log, Timer } from "../update/ports.js";
 import { describeCause } from "./cause.js";
@@ -13,7 +13,7 @@ const NAMES_MAX = 4;
 /** Its own tries end after about 6 s; less than a connection may take. */
 const RESOLVE_MAX_MS = 8000;
 
-/** Moddable's `Net` fits as it is. */
+/** One question at a time for each name. May throw; `callback` comes once, later. */
 export interface NetPort {
 	resolve(name: string, callback: (name: string, address: string | undefined) => void): void;
 }

@@ -2,21 +2,22 @@
 // and what is told when the network comes and goes. Called by main.ts alone. It must not know what the updater does.
 
 import UDP from "embedded:io/socket/udp";
-// biome-ignore lint/style/useNodejsImportProtocol: Moddable's module
-import Net from "net";
+import Timer from "timer";
 import { Discovery } from "../adapters/discovery.js";
 import { openInterface } from "../adapters/interface.js";
 import type { LocalService } from "../adapters/mdns-records.js";
 import { Network, type NetworkListener } from "../adapters/network.js";
+import { PolledNames } from "../adapters/polled-names.js";
 import { Resolver } from "../adapters/resolver.js";
 import type { TcpStack } from "../adapters/tcp-connection.js";
 import type { UdpSocketClass } from "../adapters/udp-socket.js";
 import { WallClock } from "../adapters/wall-clock.js";
+import { FotaNames } from "../native/fota-names.js";
 import type { FotaSockets } from "../native/fota-sockets.js";
 import type { Identity } from "../protocol/identity.js";
 import { PUSH_PORT } from "../protocol/push.js";
 import { hostnameOf } from "../protocol/surroundings.js";
-import type { Clock, Device, Log, Random, Timer } from "../update/ports.js";
+import type { Clock, Device, Log, Random, Timer as TimerPort } from "../update/ports.js";
 
 export interface NetworkParts {
 	readonly identity: Identity;
@@ -24,7 +25,7 @@ export interface NetworkParts {
 	readonly device: Pick<Device, "version" | "deviceType" | "chip">;
 	readonly sockets: FotaSockets;
 	readonly clock: Clock;
-	readonly timer: Timer;
+	readonly timer: TimerPort;
 	readonly random: Random;
 	/** Shows the time of day once it is known. */
 	readonly log: Log & { setTime(unixAtStartMs: number): void };
@@ -49,7 +50,7 @@ export function createNetwork(parts: NetworkParts): DeviceNetwork {
 		listeners: () => told,
 	});
 	const hasNetwork = () => network.address !== undefined;
-	const resolver = new Resolver({ net: Net, timer, log, hasNetwork });
+	const resolver = new Resolver({ net: new PolledNames(new FotaNames(), Timer), timer, log, hasNetwork });
 	const services = identity.push === false ? [] : pushServices(parts);
 	const discovery = new Discovery({ ...parts, io: udpClass(), hostname, services });
 	return {
