@@ -2,6 +2,7 @@
 // updater runs.
 
 import Timer from "timer";
+import { describeCause } from "../adapters/cause.js";
 import type { NativeCrypto } from "../adapters/derived-hmac.js";
 import { InformationSource } from "../adapters/device-information.js";
 import { PushCredential } from "../adapters/push-credential.js";
@@ -27,7 +28,17 @@ export interface PushParts {
 	readonly log: Log;
 }
 
-export function createPushServer(parts: PushParts): PushServer {
+/** Undefined where it cannot be built, which is said: a device that pulls is worth more than one that does nothing. */
+export function createPushServer(parts: PushParts): PushServer | undefined {
+	try {
+		return buildPushServer(parts);
+	} catch (cause) {
+		parts.log.write("error", `no push port: ${describeCause(cause)}`);
+		return undefined;
+	}
+}
+
+function buildPushServer(parts: PushParts): PushServer {
 	const { identity, target, native, flash, system, sockets, clock, log } = parts;
 	const exchange = new PushExchange({
 		target,
