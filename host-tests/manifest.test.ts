@@ -8,6 +8,7 @@ import { parseSettings } from "../cli/firmware/project-checks.js";
 import { parsePartitionsCsv } from "../cli/image/partition-table.js";
 import { PROJECT_ROOT } from "../cli/image/project-root.js";
 import { CONNECTIONS_MAX } from "../src/adapters/push-server.js";
+import { QUICK_POLL_MS } from "../src/adapters/tcp-connection.js";
 import { IDENTITY_PARTITION, IDENTITY_SECTORS } from "../src/protocol/identity.js";
 import { IMAGE_MAX_BYTES, SECTOR_BYTES } from "../src/protocol/limits.js";
 import { readManifest } from "./support/mcconfig-manifest.js";
@@ -205,10 +206,18 @@ describe("sdkconfig", () => {
 		expect(settings.get("CONFIG_APP_PROJECT_VER")).toBe(`"${version}"`);
 	});
 
-	test("gives the radio buffers for a window that waits to be read, and some beside it", () => {
+	test("gives the radio, and the emulator's Ethernet, buffers for a window that waits, and some beside it", () => {
 		const windowFrames = Math.ceil(Number(settings.get("CONFIG_LWIP_TCP_WND_DEFAULT")) / SEGMENT_BYTES);
-		const buffers = Number(settings.get("CONFIG_ESP_WIFI_DYNAMIC_RX_BUFFER_NUM"));
-		expect(buffers).toBeGreaterThanOrEqual(windowFrames + 4);
+		const emulated = parseSettings(read("sdkconfig/qemu/sdkconfig.defaults"));
+		const buffers = [
+			settings.get("CONFIG_ESP_WIFI_DYNAMIC_RX_BUFFER_NUM"),
+			emulated.get("CONFIG_ETH_OPENETH_DMA_RX_BUFFER_NUM"),
+		];
+		for (const count of buffers) expect(Number(count)).toBeGreaterThanOrEqual(windowFrames + 4);
+	});
+
+	test("has a tick no longer than the shortest wait between two looks at a connection", () => {
+		expect(1000 / Number(settings.get("CONFIG_FREERTOS_HZ"))).toBeLessThanOrEqual(QUICK_POLL_MS / 2);
 	});
 
 	test("has lines that mcconfig can merge: no second equals sign, no comment behind a value", () => {

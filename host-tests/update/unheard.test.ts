@@ -1,7 +1,9 @@
 // A device that reaches nobody for a day restarts, since a radio or a network stack that hangs is cured by nothing else;
 // and what it has lost at its start is told.
 import { describe, expect, it } from "vitest";
+import { fakeRelease } from "../fakes/fake-image.js";
 import { HOUR_MS, MINUTE_MS, offering } from "./offering.js";
+import { Sender } from "./push-sender.js";
 
 const DAY_MS = 24 * HOUR_MS;
 /** The back-off before the first failure and the poll that finds the day over. */
@@ -61,6 +63,16 @@ describe("a device that nobody answers", () => {
 	it("does not restart where it is answered, however wrongly: its network works", () => {
 		const device = unreachable("http-status");
 		device.run(3 * DAY_MS);
+		expect(device.starts).toHaveLength(1);
+	});
+
+	it("begins its day anew with a push, refused or broken off as it may be in the end", () => {
+		const sender = new Sender(unreachable("network-unavailable"), fakeRelease({ version: "1.1.0" }));
+		const { device } = sender;
+		device.run(20 * HOUR_MS, () => device.time.nowMs() > 19 * HOUR_MS && device.updater?.state === "IDLE");
+		expect(sender.push()).toBe("accepted");
+		device.run(23 * HOUR_MS);
+		expect(sender.ends).toHaveLength(1);
 		expect(device.starts).toHaveLength(1);
 	});
 

@@ -53,6 +53,13 @@ describe("a pushed firmware on trial without a server", () => {
 		expect(vouch(sender)).toBe("release-unknown");
 	});
 
+	it("is not told that it stays once it is on its way back", () => {
+		const sender = onTrialWithoutServer();
+		expect(sender.device.run(HOUR_MS, () => sender.device.updater?.state === "ROLLBACK")).toBe(true);
+		expect(sender.device.slots.isOnTrial()).toBe(true);
+		expect(vouch(sender)).toBe("device-busy");
+	});
+
 	it("is not vouched for by the statement of another version, nor of another image of its version", () => {
 		const sender = onTrialWithoutServer();
 		const { device } = sender;

@@ -109,7 +109,7 @@ static int beginToConnect(const struct sockaddr_in *peer)
 		return descriptor;
 	int cause = errno;
 	lwip_close(descriptor);
-	return -cause;
+	return cause > 0 ? -cause : -EIO;
 }
 
 void xs_fota_sockets_connect(xsMachine *the)

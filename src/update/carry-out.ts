@@ -29,6 +29,7 @@ export function carryOut(parts: Parts, command: Command, facts: () => ReportFact
 			if (command.offer.isPushed) {
 				// What it knows of the slot is about to become untrue.
 				installer.forget();
+				poller.met();
 				pushes.open(command.offer);
 			} else installer.open(command.offer);
 			break;

@@ -50,6 +50,11 @@ export class Poller {
 		return !isApplicationBusy(ports);
 	}
 
+	/** Somebody with the device's key was here: the network works. */
+	met(): void {
+		this.#unheardSinceMs = undefined;
+	}
+
 	checkManifest(): void {
 		const { calls, ports, settings, ledger } = this.#desk;
 		// What storage refused earlier; nothing is written if there is nothing.

@@ -125,7 +125,7 @@ class Runner implements Updater, Desk {
 
 	confirmPush(release: string): boolean {
 		if (!this.#isJudged || this.#isStopped) throw busyError("it is starting or stopping");
-		return this.#parts.supervisor.vouch(release);
+		return this.#parts.supervisor.vouch(release, this.#state);
 	}
 
 	notePush(error: FotaError): void {

@@ -7,12 +7,12 @@ import type { StatusReport } from "../protocol/status-report.js";
 import { isApplicationBusy } from "./application.js";
 import { bookEnding, type Ending, type RolledBack, withBad } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
-import { plainMessage } from "./fault.js";
+import { busyError, plainMessage } from "./fault.js";
 import { judgeTrial, unhealthyChecks } from "./health.js";
 import { COUNT_MAX } from "./persistent-state.js";
 import { currentReport, type ReportFacts } from "./reports.js";
 import { UNHEARD_HOURS } from "./schedule.js";
-import type { Command } from "./states.js";
+import type { Command, State } from "./states.js";
 
 /** Longest wait for the report that announces a restart. */
 const ANNOUNCE_MAX_MS = 10_000;
@@ -118,7 +118,7 @@ export class Supervisor {
 	}
 
 	/** As PushTarget.confirmPush. The signature is not asked for: what runs was judged before it was written. */
-	vouch(release: string): boolean {
+	vouch(release: string, state: State): boolean {
 		const { ports, ledger } = this.#desk;
 		const { version, hash } = parseSignedStatement(release).statement;
 		const known = ledger.state.job?.release;
@@ -126,6 +126,7 @@ export class Supervisor {
 		if (version !== ports.device.version || isOther)
 			throw new FotaError("release-unknown", `${ports.device.version} runs here, not this release`);
 		if (!ports.slots.isOnTrial()) return true;
+		if (state.name !== "BOOT_VERIFICATION") throw busyError(`it is in state ${state.name}`);
 		if (!this.#isVouchedFor) ports.log.write("info", `${version} is vouched for from the local network`);
 		this.#isVouchedFor = true;
 		return false;
