@@ -4,7 +4,10 @@ import { FotaError } from "../src/protocol/error-codes.js";
 import { NAME_PATTERN } from "../src/protocol/json.js";
 import { IMAGE_MAX_BYTES, IMAGE_MIN_BYTES } from "../src/protocol/limits.js";
 import type { AppOptions } from "./app.js";
-import { ADMIN_TOKEN_FILE, parseMasterKey } from "./auth/secrets.js";
+import { ADMIN_TOKEN_FILE, parseKey } from "./auth/secrets.js";
+import { checkTimeZone } from "./domain/schedule-window.js";
+import { type Environment, parseInteger } from "./environment.js";
+import { parseHttpSettings } from "./http-settings.js";
 import { isPostgresUrl } from "./stores/database.js";
 import type { S3Settings } from "./stores/s3-images.js";
 
@@ -17,20 +20,31 @@ export interface Settings {
 
 /** Eight of the largest images. */
 const IMAGE_CACHE_BYTES = 8 * IMAGE_MAX_BYTES;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const METRICS_TOKEN = /^[\x21-\x7e]{16,256}$/;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 /** Throws `request-malformed` with the name of the variable that is wrong, never its value. */
-export function parseSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+export function parseSettings(environment: Environment): Settings {
 	const dataDirectory = resolve(environment.FOTA_DATA || "data");
 	return {
 		app: {
 			dataDirectory,
 			databaseUrl: parseDatabaseUrl(environment.DATABASE_URL),
 			s3: parseS3(environment),
-			adminToken: environment.FOTA_ADMIN_TOKEN || undefined,
+			adminToken: environment.FOTA_ADMIN_TOKEN === "off" ? false : environment.FOTA_ADMIN_TOKEN || undefined,
 			masterKey: environment.FOTA_MASTER_KEY
-				? parseMasterKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
+				? parseKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
 				: undefined,
+			isMasterKeyReplaced: environment.FOTA_MASTER_KEY_REPLACED === "yes",
+			jwtSecret: environment.FOTA_JWT_SECRET
+				? parseKey(environment.FOTA_JWT_SECRET, "FOTA_JWT_SECRET")
+				: undefined,
+			logRetentionMs:
+				DAY_MS *
+				parseInteger(environment, "FOTA_LOG_RETENTION_DAYS", { min: 1, max: 36_500, otherwise: 365 }),
+			...parseHttpSettings(environment),
 			logLevel: parseLogLevel(environment.LOG_LEVEL || "info"),
 			maxUploadBytes: parseInteger(environment, "FOTA_MAX_UPLOAD_BYTES", {
 				min: IMAGE_MIN_BYTES,
@@ -38,6 +52,11 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 				otherwise: IMAGE_MAX_BYTES,
 			}),
 			legacyDeviceTypes: parseNames(environment.FOTA_LEGACY_DEVICE_TYPES || ""),
+			metricsToken: parseMetricsToken(environment.FOTA_METRICS_TOKEN),
+			arePrivateWebhooksAllowed: environment.FOTA_WEBHOOK_ALLOW_PRIVATE === "1",
+			defaultTimeZone: parseTimeZone(environment.FOTA_TIME_ZONE || "UTC"),
+			silentAfterMs:
+				HOUR_MS * parseInteger(environment, "FOTA_SILENT_AFTER_HOURS", { min: 1, max: 8760, otherwise: 24 }),
 		},
 		listen: {
 			port: parseInteger(environment, "PORT", { min: 0, max: 65_535, otherwise: 8080 }),
@@ -47,16 +66,10 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
 	};
 }
 
-function parseInteger(
-	environment: Readonly<Record<string, string | undefined>>,
-	name: string,
-	limits: { readonly min: number; readonly max: number; readonly otherwise: number },
-): number {
-	const text = environment[name] || String(limits.otherwise);
-	const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
-	if (!(value >= limits.min && value <= limits.max))
-		throw new FotaError("request-malformed", `${name} is not a number from ${limits.min} to ${limits.max}`);
-	return value;
+function parseMetricsToken(text: string | undefined): string | undefined {
+	if (text && !METRICS_TOKEN.test(text))
+		throw new FotaError("request-malformed", "FOTA_METRICS_TOKEN is not 16 to 256 printable characters");
+	return text || undefined;
 }
 
 function parseDatabaseUrl(text: string | undefined): string | undefined {
@@ -67,7 +80,7 @@ function parseDatabaseUrl(text: string | undefined): string | undefined {
 	return text;
 }
 
-function parseS3(environment: Readonly<Record<string, string | undefined>>): S3Settings | undefined {
+function parseS3(environment: Environment): S3Settings | undefined {
 	const bucket = environment.S3_BUCKET;
 	if (!bucket) return undefined;
 	const endpoint = environment.S3_ENDPOINT || undefined;
@@ -95,6 +108,15 @@ function parseLogLevel(text: string) {
 	if (level === undefined)
 		throw new FotaError("request-malformed", `LOG_LEVEL is not one of ${LOG_LEVELS.join(", ")}`);
 	return level;
+}
+
+function parseTimeZone(text: string): string {
+	try {
+		checkTimeZone(text);
+	} catch (cause) {
+		throw new FotaError("request-malformed", "FOTA_TIME_ZONE is no IANA time zone", { cause });
+	}
+	return text;
 }
 
 function parseNames(text: string): string[] {

@@ -118,6 +118,8 @@ const HINTS: Readonly<Partial<Record<Problem["code"], string>>> = {
 	"auth-missing":
 		"Give the admin token with --token or in FOTA_TOKEN; the server prints where it is at its start.",
 	"auth-failed": "The token is not the server's. Give it with --token or in FOTA_TOKEN.",
+	forbidden: "The token's role does not allow this. Give another token, or ask an admin for the role.",
+	"rate-limited": "Too many requests in a short time. Try again in a minute.",
 	"signature-invalid":
 		"The server does not know this release key, or the image was changed after fota sign. Sign again.",
 	"manifest-mismatch": "Image and statement do not belong together. Run fota sign on this very file.",

@@ -24,7 +24,20 @@ describe("the environment", () => {
 			DATABASE_URL: "postgres://fota:secret@db:5432/fota",
 			FOTA_ADMIN_TOKEN: "a-token-of-some-length",
 			FOTA_MASTER_KEY: "01".repeat(32),
+			FOTA_MASTER_KEY_REPLACED: "yes",
+			FOTA_JWT_SECRET: "02".repeat(32),
+			FOTA_LOG_RETENTION_DAYS: "30",
+			FOTA_TLS_CERT: "/etc/fota/server.crt",
+			FOTA_TLS_KEY: "/etc/fota/server.key",
+			FOTA_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::1",
+			FOTA_CORS_ORIGINS: "https://dash.example,http://localhost:5173",
+			FOTA_RATE_LIMIT_PER_ADDRESS: "0",
+			FOTA_RATE_LIMIT_PER_DEVICE: "100",
 			FOTA_LEGACY_DEVICE_TYPES: "a, b-2,",
+			FOTA_METRICS_TOKEN: "a-token-for-the-metrics",
+			FOTA_WEBHOOK_ALLOW_PRIVATE: "1",
+			FOTA_TIME_ZONE: "Europe/Berlin",
+			FOTA_SILENT_AFTER_HOURS: "48",
 			FOTA_MAX_UPLOAD_BYTES: "2000000",
 			LOG_LEVEL: "debug",
 			PORT: "0",
@@ -44,10 +57,26 @@ describe("the environment", () => {
 			databaseUrl: "postgres://fota:secret@db:5432/fota",
 			adminToken: "a-token-of-some-length",
 			masterKey: new Uint8Array(32).fill(1),
+			isMasterKeyReplaced: true,
+			jwtSecret: new Uint8Array(32).fill(2),
+			logRetentionMs: 30 * 86_400_000,
+			tls: { certPath: "/etc/fota/server.crt", keyPath: "/etc/fota/server.key" },
+			trustedProxies: ["10.0.0.0/8", "2001:db8::1"],
+			corsOrigins: ["https://dash.example", "http://localhost:5173"],
+			rateLimits: { perAddress: 0, perDevice: 100 },
 			legacyDeviceTypes: ["a", "b-2"],
+			metricsToken: "a-token-for-the-metrics",
+			arePrivateWebhooksAllowed: true,
+			defaultTimeZone: "Europe/Berlin",
+			silentAfterMs: 172_800_000,
 			maxUploadBytes: 2_000_000,
 			logLevel: "debug",
 		});
+	});
+
+	it("switches the admin token off, and counts proxies", () => {
+		const { app } = parseSettings({ FOTA_ADMIN_TOKEN: "off", FOTA_TRUSTED_PROXIES: "2" });
+		expect(app).toMatchObject({ adminToken: false, trustedProxies: 2 });
 	});
 
 	it.each([
@@ -56,6 +85,8 @@ describe("the environment", () => {
 		{ PORT: "-1" },
 		{ FOTA_MASTER_KEY: "secret" },
 		{ FOTA_MASTER_KEY: "AB".repeat(32) },
+		{ FOTA_TIME_ZONE: "Mars/Base" },
+		{ FOTA_SILENT_AFTER_HOURS: "0" },
 		{ FOTA_MAX_UPLOAD_BYTES: "1" },
 		{ FOTA_MAX_UPLOAD_BYTES: "99999999" },
 		{ LOG_LEVEL: "loud" },
@@ -64,6 +95,15 @@ describe("the environment", () => {
 		{ DATABASE_URL: "mysql://fota:secret@db/fota" },
 		{ DATABASE_URL: "postgres://fota:secret@[db/fota" },
 		{ FOTA_LEGACY_DEVICE_TYPES: "a/b" },
+		{ FOTA_JWT_SECRET: "secret" },
+		{ FOTA_LOG_RETENTION_DAYS: "0" },
+		{ FOTA_TLS_CERT: "server.crt" },
+		{ FOTA_TRUSTED_PROXIES: "0" },
+		{ FOTA_TRUSTED_PROXIES: "10.0.0.0/33" },
+		{ FOTA_TRUSTED_PROXIES: "proxy.example" },
+		{ FOTA_CORS_ORIGINS: "*" },
+		{ FOTA_CORS_ORIGINS: "https://dash.example/" },
+		{ FOTA_RATE_LIMIT_PER_DEVICE: "many" },
 	])("%j is refused without repeating the value", (environment) => {
 		expect(() => parseSettings(environment)).toThrow(expect.objectContaining({ code: "request-malformed" }));
 		const value = Object.values(environment).at(-1) ?? "";

@@ -4,7 +4,7 @@ import {
 	type DeviceAuthorization,
 	parseAuthorization,
 } from "../../src/protocol/device-auth.js";
-import { COUNTER_MAX } from "../../src/protocol/limits.js";
+import { COUNTER_MAX, NONCE_STEP_MAX } from "../../src/protocol/limits.js";
 import { countStaleNonce, findDevice, noteLegacyContact, takeNonce } from "../stores/device-store.js";
 import type { DeviceRow, Records } from "../stores/tables.js";
 import { deviceKeyOf, isRequestAuthentic, sha256Hex } from "./device-keys.js";
@@ -23,7 +23,7 @@ export interface DeviceRequest {
 	readonly target: string;
 	readonly body: Uint8Array;
 	readonly authorization: string | undefined;
-	/** The `Device-ID` header of old devices. */
+	/** The `Device-ID` header of old devices, or what stands in its place (docs/protocol.md §17). */
 	readonly legacyDeviceId: string | undefined;
 }
 
@@ -61,7 +61,8 @@ export async function authenticate(
 	if (claimed === undefined) return refused("malformed authorization", undefined);
 	const device = await findDevice(tools.db, claimed.deviceId);
 	// An unknown device costs the same work, so that the time of the answer does not tell who is registered.
-	const key = deviceKeyOf(tools.masterKey, device ?? { device_id: claimed.deviceId, device_key: null });
+	const unknown = { device_id: claimed.deviceId, device_key: null, key_generation: 0 };
+	const key = deviceKeyOf(tools.masterKey, device ?? unknown);
 	const isAuthentic = isRequestAuthentic(
 		key,
 		{
@@ -74,6 +75,7 @@ export async function authenticate(
 	);
 	if (device === undefined) return refused("unknown device", claimed.deviceId);
 	if (!isAuthentic) return refused("wrong mac", claimed.deviceId);
+	if (device.decommissioned_at_ms !== null) return refused("decommissioned", claimed.deviceId);
 	return takeTurn(tools, { device, deviceKey: key, nonce: claimed.nonce }, claimed);
 }
 
@@ -84,6 +86,8 @@ async function takeTurn(
 	claimed: DeviceAuthorization,
 ): Promise<Authentication> {
 	const { deviceId, nonce } = claimed;
+	// Threat: a key that got out, or a fault, that takes the device to the last nonce there is: nothing could follow it.
+	if (nonce - caller.device.last_nonce > NONCE_STEP_MAX) return refused("nonce too far ahead", deviceId);
 	if (await takeNonce(tools.db, { deviceId, nonce, nowMs: tools.nowMs() }))
 		return { kind: "accepted", caller };
 	const { lastNonce, staleCount } = await countStaleNonce(tools.db, deviceId);
@@ -105,8 +109,9 @@ async function authenticateLegacy(
 	const device = await findDevice(tools.db, deviceId);
 	if (device === undefined) return refused("unknown device", deviceId);
 	if (!tools.legacyDeviceTypes.has(device.device_type)) return refused("needs a mac", deviceId);
-	if (device.last_nonce > 0) return refused("has used a mac before", deviceId);
-	await noteLegacyContact(tools.db, deviceId, tools.nowMs());
+	if (device.decommissioned_at_ms !== null) return refused("decommissioned", deviceId);
+	if (!(await noteLegacyContact(tools.db, deviceId, tools.nowMs())))
+		return refused("has used a mac before", deviceId);
 	return {
 		kind: "accepted",
 		caller: { device, deviceKey: deviceKeyOf(tools.masterKey, device), nonce: undefined },

@@ -13,10 +13,17 @@ import { KEY_BYTES } from "../../src/protocol/limits.js";
 /** The device's own key: imported, or from the master key and its id. */
 export function deviceKeyOf(
 	masterKey: Uint8Array,
-	device: { readonly device_id: string; readonly device_key: string | null },
+	device: {
+		readonly device_id: string;
+		readonly device_key: string | null;
+		/** How often the derived key was replaced. */
+		readonly key_generation: number;
+	},
 ): Uint8Array {
-	if (device.device_key !== null) return Buffer.from(device.device_key, "hex");
-	return derive(masterKey, KEY_LABELS.device, device.device_id);
+	const { device_id: deviceId, device_key: imported, key_generation: generation } = device;
+	if (imported !== null) return Buffer.from(imported, "hex");
+	// No device id has a space in it, so no other device has this text.
+	return derive(masterKey, KEY_LABELS.device, generation === 0 ? deviceId : `${deviceId} ${generation}`);
 }
 
 export function isRequestAuthentic(deviceKey: Uint8Array, request: SignedRequest, mac: Uint8Array): boolean {

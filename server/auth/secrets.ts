@@ -1,5 +1,5 @@
-// The server's two secrets: the master key that device keys come from, and the admin token. Made at the first start,
-// kept in files that only the server's user can read. Called by app.ts; it must not know the database.
+// The server's secrets: the master key that device keys come from, the JWT secret that signs access tokens, and the admin
+// token. Made at the first start, kept in files that only the server's user can read. Called by app.ts; it must not know the database.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,12 +10,15 @@ import { writeSecretOnce } from "../stores/durable-file.js";
 
 export const MASTER_KEY_FILE = "master-key";
 export const ADMIN_TOKEN_FILE = "admin-token";
+export const JWT_SECRET_FILE = "jwt-secret";
 export const ADMIN_TOKEN_MIN_CHARS = 16;
 const ADMIN_TOKEN_PATTERN = /^[\x21-\x7e]{16,256}$/;
 
 export interface Secrets {
 	readonly masterKey: Uint8Array;
-	readonly adminToken: string;
+	/** Undefined where it is switched off. */
+	readonly adminToken: string | undefined;
+	readonly jwtSecret: Uint8Array;
 }
 
 export interface SecretOptions {
@@ -23,8 +26,10 @@ export interface SecretOptions {
 	readonly directory: string | undefined;
 	/** Takes the place of the file. */
 	readonly masterKey?: Uint8Array | undefined;
-	/** Takes the place of the file. At least 16 printable characters. */
-	readonly adminToken?: string | undefined;
+	/** Takes the place of the file. At least 16 printable characters; false: there is none. */
+	readonly adminToken?: string | false | undefined;
+	/** Takes the place of the file. 32 bytes. */
+	readonly jwtSecret?: Uint8Array | undefined;
 	/** How many registered devices have a key that comes from the master key. */
 	readonly countDerivedDevices: () => Promise<number>;
 }
@@ -34,7 +39,11 @@ export interface SecretOptions {
  * cannot be read and for a master key that is gone while devices depend on it.
  */
 export async function loadSecrets(options: SecretOptions): Promise<Secrets> {
-	return { masterKey: await loadMasterKey(options), adminToken: await loadAdminToken(options) };
+	return {
+		masterKey: await loadMasterKey(options),
+		adminToken: await loadAdminToken(options),
+		jwtSecret: await loadJwtSecret(options),
+	};
 }
 
 async function loadMasterKey(options: SecretOptions): Promise<Uint8Array> {
@@ -42,10 +51,19 @@ async function loadMasterKey(options: SecretOptions): Promise<Uint8Array> {
 	if (options.directory === undefined) return randomBytes(KEY_BYTES);
 	const path = join(options.directory, MASTER_KEY_FILE);
 	const text = (await readSecret(path)) ?? (await makeSecret(path, () => refuseIfNeeded(path, options)));
-	return parseMasterKey(text, path);
+	return parseKey(text, path);
 }
 
-async function loadAdminToken({ adminToken, directory }: SecretOptions): Promise<string> {
+// With another one every user has to log in again, no more.
+async function loadJwtSecret({ jwtSecret, directory }: SecretOptions): Promise<Uint8Array> {
+	if (jwtSecret !== undefined) return jwtSecret;
+	if (directory === undefined) return randomBytes(KEY_BYTES);
+	const path = join(directory, JWT_SECRET_FILE);
+	return parseKey((await readSecret(path)) ?? (await makeSecret(path)), path);
+}
+
+async function loadAdminToken({ adminToken, directory }: SecretOptions): Promise<string | undefined> {
+	if (adminToken === false) return undefined;
 	if (adminToken !== undefined) return checkAdminToken(adminToken, "the admin token");
 	if (directory === undefined) return newSecret();
 	const path = join(directory, ADMIN_TOKEN_FILE);
@@ -60,13 +78,13 @@ async function refuseIfNeeded(path: string, { countDerivedDevices }: SecretOptio
 		"server-failed",
 		`${path} is missing, and the keys of ${deviceCount} registered device(s) come from it: a new one would lock them ` +
 			"out. Restore the file from a backup, or give its content in FOTA_MASTER_KEY if that was where it came from. " +
-			`If it is lost for good: write a new one (umask 077; openssl rand -hex 32 > ${path}), start again, and give ` +
-			"every device its new key by cable (fota provision)",
+			`If it is lost for good: write a new one (umask 077; openssl rand -hex 32 > ${path}), start once with ` +
+			"FOTA_MASTER_KEY_REPLACED=yes, and give every device its new key by cable (fota provision)",
 	);
 }
 
 /** 64 lower-case hex digits. Throws `request-malformed` that names `source`, never the text. */
-export function parseMasterKey(text: string, source: string): Uint8Array {
+export function parseKey(text: string, source: string): Uint8Array {
 	const key = hexDecode(text, KEY_BYTES);
 	if (key === undefined)
 		throw new FotaError("request-malformed", `${source} is not 64 lower-case hex digits`);

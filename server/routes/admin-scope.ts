@@ -1,24 +1,66 @@
-// What all operator routes have in common: the admin token. Later: users and roles.
+// What all operator routes have in common: who asks (a user's access token, or an API token), and whether the role that
+// the route names allows it. The routes find the operator by operatorOf(request).
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { isAdminToken } from "../auth/secrets.js";
+import { operatorOf } from "../auth/operator.js";
+import { identifyOperator } from "../auth/operator-authenticator.js";
+import { isAllowed, type Role } from "../domain/role.js";
 import type { Server, Services } from "../services.js";
+import { registerAccountRoutes } from "./account-routes.js";
+import { registerAuditRoutes } from "./audit-routes.js";
+import { registerDeviceKeyRoutes } from "./device-key-routes.js";
 import { registerDeviceRegistryRoutes } from "./device-registry-routes.js";
+import { registerDeviceManagementRoutes } from "./device-routes.js";
 import { registerDeviceStatusRoutes } from "./device-status-routes.js";
+import { registerEventStreamRoute } from "./event-stream-route.js";
+import { registerExposureRoute } from "./exposure-route.js";
+import { registerFirmwareRoutes } from "./firmware-routes.js";
+import { registerReadinessRoute } from "./health-routes.js";
 import { registerLogRoutes } from "./log-routes.js";
+import { registerViewersMetricsRoute } from "./metrics-route.js";
+import { registerOtaUploadRoutes } from "./ota-upload-routes.js";
 import { sendProblem } from "./problems.js";
 import { registerReleaseRoutes } from "./release-routes.js";
+import { registerRolloutActionRoutes } from "./rollout-action-routes.js";
+import { registerRolloutRoutes } from "./rollout-routes.js";
+import { registerTokenRoutes } from "./token-routes.js";
+import { registerUpdateRoutes } from "./update-routes.js";
 import { registerUploadRoute } from "./upload-route.js";
+import { registerUserRoutes } from "./user-routes.js";
+import { registerWebhookDeliveryRoutes } from "./webhook-delivery-routes.js";
+import { registerWebhookRoutes } from "./webhook-routes.js";
 
-const BEARER = /^Bearer +([\x21-\x7e]{1,256})$/i;
+/** An access token has some 300 characters. */
+const BEARER = /^Bearer +([\x21-\x7e]{1,1024})$/i;
 
 export async function registerAdminRoutes(server: Server, services: Services): Promise<void> {
+	// A route that forgets its role is open to nobody: it stops the start.
+	server.addHook("onRoute", ({ method, url, config }) => {
+		if (config?.role === undefined && method !== "OPTIONS") throw new Error(`${method} ${url} names no role`);
+	});
 	// Before the body is read: a stranger cannot make the server take an upload.
 	server.addHook("onRequest", async (request, reply) => admit(services, request, reply));
 	registerUploadRoute(server, services);
 	registerReleaseRoutes(server, services);
+	await registerOtaUploadRoutes(server, services);
+	registerFirmwareRoutes(server, services);
+	registerExposureRoute(server, services);
 	registerDeviceRegistryRoutes(server, services);
 	registerDeviceStatusRoutes(server, services);
+	registerDeviceManagementRoutes(server, services);
+	registerDeviceKeyRoutes(server, services);
+	registerUpdateRoutes(server, services);
+	registerRolloutRoutes(server, services);
+	registerRolloutActionRoutes(server, services);
 	registerLogRoutes(server, services);
+	registerAuditRoutes(server, services);
+	registerAccountRoutes(server, services);
+	registerUserRoutes(server, services);
+	registerTokenRoutes(server, services);
+	registerEventStreamRoute(server, services);
+	registerReadinessRoute(server, services);
+	registerViewersMetricsRoute(server, services);
+	registerWebhookRoutes(server, services);
+	registerWebhookDeliveryRoutes(server, services);
 }
 
 async function admit(
@@ -27,7 +69,19 @@ async function admit(
 	reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
 	const token = BEARER.exec(request.headers.authorization ?? "")?.[1];
-	if (token !== undefined && isAdminToken(token, services.adminToken)) return undefined;
+	const operator = token === undefined ? undefined : await identifyOperator(services, token);
+	if (operator === undefined) return refuseStranger(services, request, reply);
+	request.operator = operator;
+	const needed = request.routeOptions.config.role ?? "admin";
+	if (!isAllowed(operator.role, needed)) return refuseRole(services, request, reply, needed);
+	return refuseNewUser(request, reply);
+}
+
+async function refuseStranger(
+	services: Services,
+	request: FastifyRequest,
+	reply: FastifyReply,
+): Promise<FastifyReply> {
 	const code = request.headers.authorization === undefined ? "auth-missing" : "auth-failed";
 	request.log.debug({ code }, "operator refused");
 	if (code === "auth-failed")
@@ -37,6 +91,29 @@ async function admit(
 			details: { address: request.ip, path: request.routeOptions.url },
 		});
 	reply.header("www-authenticate", "Bearer");
-	const detail = code === "auth-missing" ? "no bearer token" : "wrong bearer token";
+	const detail = code === "auth-missing" ? "no bearer token" : "wrong or expired bearer token";
 	return sendProblem(reply, { status: 401, code, detail });
+}
+
+async function refuseRole(
+	services: Services,
+	request: FastifyRequest,
+	reply: FastifyReply,
+	needed: Role,
+): Promise<FastifyReply> {
+	const { actor, role } = operatorOf(request);
+	await services.refusals.note({
+		log: "security",
+		type: "access_denied",
+		details: { actor, role, needed, method: request.method, path: request.routeOptions.url },
+	});
+	return sendProblem(reply, { status: 403, code: "forbidden", detail: `needs the role ${needed}` });
+}
+
+// A one-time password has been on a screen, in a mail or in a log of somebody's terminal: it opens nothing else.
+function refuseNewUser(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+	const isNew = operatorOf(request).session?.mustChangePassword === true;
+	if (!isNew || request.routeOptions.config.isOpenToNewUsers === true) return undefined;
+	const detail = "the one-time password must be changed first: POST /api/auth/password";
+	return sendProblem(reply, { status: 403, code: "password-change-needed", detail });
 }

@@ -13,6 +13,8 @@ export function createKnownRoutes(): KnownRoutes {
 	const methodsOfPattern = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
 	return {
 		add({ url, method }) {
+			// Of every path: the preflight of other sites' pages.
+			if (url === "*") return;
 			const known = methodsOfPattern.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
 			for (const name of [method].flat()) known.methods.add(name);
 			methodsOfPattern.set(url, known);
@@ -30,5 +32,10 @@ export function createKnownRoutes(): KnownRoutes {
 }
 
 function patternOf(url: string): RegExp {
-	return new RegExp(`^${url.replaceAll(/[.]/g, "\\.").replaceAll(/:[a-z_]+/g, "[^/]+")}$`);
+	return new RegExp(
+		`^${url
+			.replaceAll(/[.]/g, "\\.")
+			.replaceAll(/:[a-z_]+/g, "[^/]+")
+			.replaceAll("*", ".*")}$`,
+	);
 }

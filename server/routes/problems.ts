@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
 import { encodeProblem, PROBLEM_MEDIA_TYPE, type Problem } from "../../src/protocol/problem.js";
+import { POSTGRES_DISK_FULL } from "../stores/postgres-pool.js";
 
 /** Status of the codes that a server raises; the others are faults of its own when they come from inside. */
 const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
@@ -11,10 +12,16 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 	"auth-missing": 401,
 	"auth-failed": 401,
 	"nonce-stale": 401,
+	forbidden: 403,
+	"password-change-needed": 403,
 	"device-unknown": 404,
 	"release-unknown": 404,
 	"not-found": 404,
 	"release-exists": 409,
+	"device-decommissioned": 409,
+	"rollout-conflict": 409,
+	"name-taken": 409,
+	"last-admin": 409,
 	"upload-too-large": 413,
 	"statement-malformed": 422,
 	"signature-invalid": 422,
@@ -22,13 +29,27 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 	"chip-mismatch": 422,
 	"hash-mismatch": 422,
 	"image-invalid": 422,
+	"rate-limited": 429,
 	"server-unavailable": 503,
 };
 
-const STORAGE_FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+/** Where nobody knows better. */
+const RETRY_AFTER_S = 5;
+
+const STORAGE_FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL", POSTGRES_DISK_FULL]);
 const STORAGE_AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)|EIO$|EROFS$|EMFILE$|ENFILE$)/;
 
+/** What a client that is sent away for now may take as its pause. */
+const RETRY_AFTER_SECONDS = 10;
+
+/** Of an answer with this code, whatever raised it. */
+export function statusOf(code: ErrorCode): number | undefined {
+	return STATUS_OF_CODE[code];
+}
+
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+	if (problem.status === 503 && !reply.hasHeader("retry-after"))
+		reply.header("retry-after", RETRY_AFTER_SECONDS);
 	// As bytes: to a string Fastify would add a charset, which the media type has not (RFC 9457 §6).
 	return reply
 		.code(problem.status)
@@ -43,6 +64,7 @@ export function handleError(
 	reply: FastifyReply,
 ): FastifyReply {
 	const problem = toProblem(error);
+	if (problem.status === 429 && !reply.hasHeader("retry-after")) reply.header("retry-after", RETRY_AFTER_S);
 	if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
 	else request.log.debug({ code: problem.code, detail: problem.detail }, "request refused");
 	return sendProblem(reply, problem);

@@ -21,6 +21,12 @@ export const ERROR_CODES = {
 		"Server, and a device for a push: unknown device or credential, or a wrong MAC. Security event. The device tries again with back-off; a device answers a wrong push later and later. Operator: provision the device again, give fota push the file of this very device, or look for an intruder.",
 	"nonce-stale":
 		"Server: the request's nonce is not above the last one accepted. The authenticated answer carries the next one; the device takes it and asks again once. Security event when it repeats.",
+	forbidden:
+		"Server: whoever asks is known, but the role does not allow it. Security event. Not tried again by itself. Operator: ask an admin for the role, or use another token.",
+	"password-change-needed":
+		"Server: the user has a one-time password and must choose another one (POST /api/auth/password) before anything else.",
+	"rate-limited":
+		"Server: too many requests or log-in attempts in a short time; Retry-After says for how long. The device tries again with back-off. Operator: wait; raise the limit if it meets honest callers.",
 	// What is offered
 	"signature-invalid":
 		"Device and server: the release statement has no valid signature of a trusted release key. Security event; nothing is erased, the release is not tried again until the server offers another statement. Operator: sign with the key that the device trusts.",
@@ -88,7 +94,15 @@ export const ERROR_CODES = {
 	"upload-too-large": "Server: the upload exceeds the limit. Nothing is kept. Operator: check the file.",
 	"release-exists":
 		"Server: this version exists already for this device type with other content. Nothing is changed. Operator: raise the version.",
+	"name-taken":
+		"Server: a user or token of this name exists already. Nothing is changed. Operator: choose another name.",
+	"last-admin":
+		"Server: the change would leave no active user with role admin. Nothing is changed. Operator: make another admin first.",
 	"device-unknown": "Server: no such device. Operator: provision it first.",
+	"device-decommissioned":
+		"Server: the device was taken out of service; nothing is changed. Operator: reinstate it first, and give it a new key if the old one may be in other hands.",
+	"rollout-conflict":
+		"Server: the rollout's state, or that of its release, does not allow this; nothing is changed. Operator: look at the rollout, somebody or its stop rule was first.",
 	"not-found": "Server, and a device for a push: no such resource.",
 	"server-failed":
 		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
