@@ -11,7 +11,13 @@ import {
 } from "../../src/protocol/limits.js";
 import { chunkCountOf, type Manifest } from "../../src/protocol/manifest.js";
 import { CHIPS, type ReleaseStatement } from "../../src/protocol/release-statement.js";
-import { BOOT_STATUSES, DEVICE_STATES, type StatusReport } from "../../src/protocol/status-report.js";
+import {
+	BOOT_STATUSES,
+	DEVICE_STATES,
+	type ReportedSlot,
+	SLOT_STATES,
+	type StatusReport,
+} from "../../src/protocol/status-report.js";
 
 export const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
 export const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/);
@@ -57,6 +63,13 @@ export const statement: fc.Arbitrary<ReleaseStatement> = fc.record({
 	releasedAt: fc.nat(COUNTER_MAX),
 });
 
+const slot: fc.Arbitrary<ReportedSlot> = fc.record({
+	label: fc.constantFrom("ota_0", "ota_1", "factory"),
+	state: fc.constantFrom(...SLOT_STATES),
+	version: fc.option(version, { nil: undefined }),
+	hash: fc.option(hash, { nil: undefined }),
+});
+
 export const report: fc.Arbitrary<StatusReport> = fc.record({
 	state: fc.constantFrom(...DEVICE_STATES),
 	bootStatus: fc.constantFrom(...BOOT_STATUSES),
@@ -78,6 +91,10 @@ export const report: fc.Arbitrary<StatusReport> = fc.record({
 	),
 	error: fc.option(fc.record({ code: errorCode, message: text }), { nil: undefined }),
 	isSecurityEvent: fc.option(fc.boolean(), { nil: undefined }),
+	offsetBytes: fc.option(fc.nat(IMAGE_MAX_BYTES), { nil: undefined }),
+	memoryMinBytes: fc.option(fc.nat(UINT32_MAX), { nil: undefined }),
+	rssiDbm: fc.option(fc.integer({ min: -128, max: 0 }), { nil: undefined }),
+	slots: fc.option(fc.array(slot, { minLength: 1, maxLength: 3 }), { nil: undefined }),
 });
 
 const deep = fc

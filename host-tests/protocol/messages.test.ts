@@ -215,6 +215,67 @@ describe("a release statement", () => {
 	});
 });
 
+describe("the slots of a report", () => {
+	const parse = (slots: unknown) => {
+		const [item] = fc.sample(report, 1);
+		if (item === undefined) throw new Error("no report");
+		const text = JSON.stringify({ ...JSON.parse(encodeStatusReport(item)), slots });
+		return outcomeOf(() => parseStatusReport(utf8Encode(text)).slots);
+	};
+
+	it("are read with what is known of each", () => {
+		const hash = "ab".repeat(32);
+		expect(parse([`ota_0 running 1.0.0 ${hash}`, "ota_1 empty - -"])).toEqual({
+			value: [
+				{ label: "ota_0", state: "running", version: "1.0.0", hash },
+				{ label: "ota_1", state: "empty", version: undefined, hash: undefined },
+			],
+		});
+	});
+
+	it.each([
+		[["ota_0 running 1.0.0"]],
+		[["ota_0  running 1.0.0 -"]],
+		[["ota_0 sleeping 1.0.0 -"]],
+		[[`ota_0 running ${"1".repeat(32)} -`]],
+		[["ota_0 running 1.0.0 abcd"]],
+		[["a empty - -", "b empty - -", "c empty - -", "d empty - -"]],
+		["ota_0 running 1.0.0 -"],
+	])("are refused as %j", (slots) => {
+		expect(parse(slots)).toEqual({ code: "request-malformed" });
+	});
+
+	it("leave room: the longest report there is fits its limit", () => {
+		const name = "n".repeat(32);
+		const hash = "a".repeat(64);
+		const version = "1".repeat(31);
+		const text = encodeStatusReport({
+			state: "BOOT_VERIFICATION",
+			bootStatus: "boot_verification",
+			deviceType: name,
+			chip: "esp32s3",
+			version,
+			slot: "s".repeat(16),
+			resetReason: "r".repeat(16),
+			uptimeSeconds: 2 ** 32 - 1,
+			target: { version, hash },
+			chunksReceived: 8192,
+			chunkCount: 8192,
+			isVerified: false,
+			trialBoots: 255,
+			isRolledBack: false,
+			rollbackOrderId: Number.MAX_SAFE_INTEGER,
+			error: { code: "bootloader-without-rollback", message: "\u20ac".repeat(120) },
+			isSecurityEvent: false,
+			offsetBytes: 8 * 1024 * 1024,
+			memoryMinBytes: 2 ** 32 - 1,
+			rssiDbm: -128,
+			slots: Array(3).fill({ label: "s".repeat(16), state: "previous", version, hash }),
+		});
+		expect(parseStatusReport(utf8Encode(text)).slots).toHaveLength(3);
+	});
+});
+
 describe("a text from elsewhere", () => {
 	const foreign = fc.oneof(
 		fc.string({ unit: "binary", maxLength: 400 }),

@@ -156,7 +156,7 @@ describe("the logs", () => {
 		expect(from.events).toEqual(all.events.slice(1, 3));
 		expect(from.next_after).toBe(ids[2]);
 		const end = (await rig.get(`/api/cloud/logs/fota?after=${all.next_after}`)).json();
-		expect(end).toEqual({ events: [], next_after: all.next_after });
+		expect(end).toEqual({ events: [], next_after: all.next_after, next_before: null });
 	});
 
 	it.each([

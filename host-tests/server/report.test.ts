@@ -30,6 +30,7 @@ describe("a status report", () => {
 			chip: "esp32",
 			is_legacy: false,
 			last_seen: new Date(START_MS).toISOString(),
+			build_number: null,
 			fota_state: "DOWNLOADING",
 			boot_status: "normal",
 			reported_device_type: "thermostat",

@@ -104,7 +104,7 @@ describe("the server's secrets", () => {
 	it("are made at the first start, in files only the server's user can read, and kept", async () => {
 		const first = await start();
 		await first.close();
-		for (const name of ["master-key", "admin-token"]) {
+		for (const name of ["master-key", "admin-token", "jwt-secret"]) {
 			expect((await stat(join(dataDirectory, name))).mode & 0o777).toBe(0o600);
 			expect((await readFile(join(dataDirectory, name), "utf8")).trim()).toMatch(/^[0-9a-f]{64}$/);
 		}
@@ -114,7 +114,7 @@ describe("the server's secrets", () => {
 		expect(await readFile(join(dataDirectory, "master-key"), "utf8")).toBe(masterKey);
 		await second.close();
 		expect((await readdir(dataDirectory)).sort()).toEqual(
-			expect.arrayContaining(["admin-token", "images", "master-key"]),
+			expect.arrayContaining(["admin-token", "images", "jwt-secret", "master-key"]),
 		);
 		expect((await readdir(dataDirectory)).filter((name) => name.endsWith(".new"))).toEqual([]);
 	});

@@ -1,24 +1,32 @@
 // Registration of devices, which `fota provision` does. The only answer of the server that has a secret in it.
 import { Type } from "typebox";
 import { hexEncode } from "../../src/protocol/encoding.js";
-import { COUNTER_MAX } from "../../src/protocol/limits.js";
+import { FotaError } from "../../src/protocol/error-codes.js";
 import { announce } from "../announce.js";
+import { audit } from "../auth/audit.js";
 import { deviceKeyOf } from "../auth/device-keys.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
+import { forgetBoard } from "../stores/device-service.js";
 import { findDevice, listDevices, registerDevice } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
-import { finishOrders } from "../stores/rollback-order-store.js";
 import type { DeviceRow } from "../stores/tables.js";
+import { describe } from "./operation.js";
 import { ChipSchema, DeviceIdSchema, LimitSchema, NameSchema } from "./schemas.js";
+import { TimeAnswer, timeOf } from "./time.js";
 
 const Body = Type.Object(
 	{
 		device_id: DeviceIdSchema,
 		device_type: NameSchema,
 		chip: Type.Optional(ChipSchema),
-		/** An existing key to take over, 32 bytes in lower-case hex; without it, the key is derived. */
-		device_key: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
+		device_key: Type.Optional(
+			Type.String({
+				pattern: "^[0-9a-f]{64}$",
+				description:
+					"An existing key to take over, 32 bytes in lower-case hex; without it, the key is derived",
+			}),
+		),
 	},
 	{ additionalProperties: false },
 );
@@ -27,23 +35,72 @@ const ListQuery = Type.Object(
 	{ additionalProperties: false },
 );
 
+const RegistrationAnswer = Type.Object({
+	device_id: Type.String(),
+	device_type: Type.String(),
+	chip: Type.Union([ChipSchema, Type.Null()]),
+	device_key: Type.String({ description: "32 bytes in hex, for fota provision" }),
+});
+const DeviceAnswer = Type.Object({
+	device_id: Type.String(),
+	device_type: Type.String(),
+	chip: Type.Union([ChipSchema, Type.Null()]),
+	key: Type.Union([Type.Literal("derived"), Type.Literal("imported")]),
+	is_legacy: Type.Boolean({ description: "Speaks without a MAC" }),
+	last_seen: Type.Union([TimeAnswer, Type.Null()]),
+	registered_at: TimeAnswer,
+});
+const REGISTER = describe({
+	tag: "Devices",
+	summary: "Register a device, or register it again",
+	description: "Answered with 200 where it was registered before. The only answer with a device's key in it.",
+	body: Body,
+	answers: { 200: RegistrationAnswer, 201: RegistrationAnswer },
+	errors: ["device-decommissioned"],
+});
+const LIST = describe({
+	tag: "Devices",
+	summary: "Registered devices in the order of their ids",
+	querystring: ListQuery,
+	answers: {
+		200: Type.Object({
+			devices: Type.Array(DeviceAnswer),
+			next_after: Type.Union([Type.String(), Type.Null()]),
+		}),
+	},
+});
+
 export function registerDeviceRegistryRoutes(server: Server, services: Services): void {
 	const { db, masterKey } = services;
-	server.post("/api/cloud/fota/devices", { schema: { body: Body } }, async (request, reply) => {
+	const config = { role: "admin" } as const;
+	server.post("/api/cloud/fota/devices", { config, schema: REGISTER }, async (request, reply) => {
 		const { device_id: deviceId, device_type: deviceType, chip, device_key: deviceKeyHex } = request.body;
 		const nowMs = services.nowMs();
-		const { isNew, events } = await db.transaction().execute(async (transaction) => {
+		const { isNew, keyGeneration, events } = await db.transaction().execute(async (transaction) => {
 			const before = await findDevice(transaction, deviceId);
+			// Threat: a board taken out of service for a key that got out would be let in again by the way.
+			if (before !== undefined && before.decommissioned_at_ms !== null)
+				throw new FotaError("device-decommissioned", "reinstate the device first");
 			await registerDevice(transaction, { deviceId, deviceType, chip, deviceKeyHex, nowMs });
-			// A rollback that was ordered of the board before is not meant for this one.
-			await finishOrders(transaction, { deviceId, orderId: COUNTER_MAX, nowMs });
+			// A rollback that was ordered of the board before is not meant for this one, nor are its rollouts.
+			await forgetBoard(transaction, deviceId, nowMs);
 			const isKeyReplaced = before !== undefined && before.device_key !== (deviceKeyHex ?? null);
 			const news = registrationEvents(deviceId, deviceType, isKeyReplaced);
 			await appendEvents(transaction, news, nowMs);
-			return { isNew: before === undefined, events: news };
+			await audit(transaction, request, {
+				action: "device.register",
+				target: `device:${deviceId}`,
+				details: { device_type: deviceType, chip, is_key_imported: deviceKeyHex !== undefined },
+				nowMs,
+			});
+			return { isNew: before === undefined, keyGeneration: before?.key_generation ?? 0, events: news };
 		});
 		announce(request.log, events);
-		const key = deviceKeyOf(masterKey, { device_id: deviceId, device_key: deviceKeyHex ?? null });
+		const key = deviceKeyOf(masterKey, {
+			device_id: deviceId,
+			device_key: deviceKeyHex ?? null,
+			key_generation: keyGeneration,
+		});
 		// No intermediary may keep it.
 		reply.header("cache-control", "no-store");
 		return reply.code(isNew ? 201 : 200).send({
@@ -53,7 +110,8 @@ export function registerDeviceRegistryRoutes(server: Server, services: Services)
 			device_key: hexEncode(key),
 		});
 	});
-	server.get("/api/cloud/fota/devices", { schema: { querystring: ListQuery } }, async (request) => {
+	const listConfig = { role: "viewer" } as const;
+	server.get("/api/cloud/fota/devices", { config: listConfig, schema: LIST }, async (request) => {
 		const { after, limit = 100 } = request.query;
 		const rows = await listDevices(db, { after, limit });
 		return { devices: rows.map(deviceAnswer), next_after: rows.at(-1)?.device_id ?? after ?? null };
@@ -74,7 +132,7 @@ function deviceAnswer(row: DeviceRow) {
 		chip: row.chip,
 		key: row.device_key === null ? "derived" : "imported",
 		is_legacy: row.is_legacy === 1,
-		last_seen: row.last_seen_at_ms === null ? null : new Date(row.last_seen_at_ms).toISOString(),
-		registered_at: new Date(row.created_at_ms).toISOString(),
+		last_seen: timeOf(row.last_seen_at_ms),
+		registered_at: timeOf(row.created_at_ms),
 	};
 }

@@ -1,7 +1,7 @@
 // What the operator sees of each device, and the order to roll back.
-import { Type } from "typebox";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { announce } from "../announce.js";
+import { audit } from "../auth/audit.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { findDevice, listDevices } from "../stores/device-store.js";
@@ -9,24 +9,13 @@ import { appendEvents } from "../stores/event-store.js";
 import { addRollbackOrder, findLastOrders } from "../stores/rollback-order-store.js";
 import { findStatuses } from "../stores/status-store.js";
 import type { DeviceRow, DeviceStatusRow, RollbackOrderRow } from "../stores/tables.js";
-import { DeviceIdSchema, LimitSchema, ReasonSchema } from "./schemas.js";
-
-const StatusQuery = Type.Object(
-	{
-		device_id: Type.Optional(DeviceIdSchema),
-		after: Type.Optional(DeviceIdSchema),
-		limit: Type.Optional(LimitSchema),
-	},
-	{ additionalProperties: false },
-);
-const RollbackBody = Type.Object(
-	{ device_id: DeviceIdSchema, reason: ReasonSchema },
-	{ additionalProperties: false },
-);
+import { ORDER, STATUS } from "./device-status-schemas.js";
+import { timeOf } from "./time.js";
 
 export function registerDeviceStatusRoutes(server: Server, services: Services): void {
 	const { db } = services;
-	server.get("/api/cloud/fota/status", { schema: { querystring: StatusQuery } }, async (request) => {
+	const statusConfig = { role: "viewer" } as const;
+	server.get("/api/cloud/fota/status", { config: statusConfig, schema: STATUS }, async (request) => {
 		const { device_id: deviceId, after, limit = 100 } = request.query;
 		if (deviceId !== undefined) {
 			const [answer] = await statusAnswers(services, [await knownDevice(services, deviceId)]);
@@ -38,13 +27,20 @@ export function registerDeviceStatusRoutes(server: Server, services: Services): 
 			next_after: devices.at(-1)?.device_id ?? after ?? null,
 		};
 	});
-	server.post("/api/cloud/fota/rollback", { schema: { body: RollbackBody } }, async (request, reply) => {
+	const orderConfig = { role: "operator" } as const;
+	server.post("/api/cloud/fota/rollback", { config: orderConfig, schema: ORDER }, async (request, reply) => {
 		const { device_id: deviceId, reason } = request.body;
 		await knownDevice(services, deviceId);
 		const nowMs = services.nowMs();
 		const order = await db.transaction().execute(async (transaction) => {
 			const row = await addRollbackOrder(transaction, { deviceId, reason, nowMs });
 			await appendEvents(transaction, orderEvents(row), nowMs);
+			await audit(transaction, request, {
+				action: "device.order-rollback",
+				target: `device:${deviceId}`,
+				details: { order_id: row.order_id, reason },
+				nowMs,
+			});
 			return row;
 		});
 		announce(request.log, orderEvents(order));
@@ -87,9 +83,16 @@ function statusAnswer(
 		chip: status?.chip ?? device.chip,
 		is_legacy: device.is_legacy === 1,
 		last_seen: timeOf(device.last_seen_at_ms),
+		build_number: buildNumberOf(device, status),
 		...(status === undefined ? { fota_state: null, reported_at: null } : reportAnswer(status)),
 		rollback_order: order === undefined ? null : orderAnswer(order),
 	};
+}
+
+// Said with a version, so no longer known once another one runs.
+function buildNumberOf(device: DeviceRow, status: DeviceStatusRow | undefined): number | null {
+	const isCurrent = status === undefined || status.version === device.build_version;
+	return isCurrent ? device.build_number : null;
 }
 
 // With the names of the report (docs/protocol.md §7).
@@ -139,8 +142,4 @@ function orderAnswer(order: RollbackOrderRow) {
 
 function flagOf(value: number | null): boolean | null {
 	return value === null ? null : value === 1;
-}
-
-function timeOf(timeMs: number | null): string | null {
-	return timeMs === null ? null : new Date(timeMs).toISOString();
 }

@@ -28,7 +28,9 @@ export async function registerDevice(db: Records, registration: Registration): P
 		.insertInto("devices")
 		.values({ device_id: registration.deviceId, ...fields, created_at_ms: registration.nowMs })
 		.onConflict((conflict) =>
-			conflict.column("device_id").doUpdateSet({ ...fields, offered_release_id: null }),
+			conflict
+				.column("device_id")
+				.doUpdateSet({ ...fields, offered_release_id: null, withheld_release_id: null }),
 		)
 		.execute();
 }
@@ -79,11 +81,48 @@ export async function countStaleNonce(
 	return { lastNonce: row.last_nonce, staleCount: row.stale_nonce_count };
 }
 
-/** Notes that a device came without a MAC. */
-export async function noteLegacyContact(db: Records, deviceId: string, nowMs: number): Promise<void> {
-	await db
+/**
+ * Notes that a device came without a MAC. False where it has used one, be it at this very moment: then it must not be
+ * let in without.
+ */
+export async function noteLegacyContact(db: Records, deviceId: string, nowMs: number): Promise<boolean> {
+	const result = await db
 		.updateTable("devices")
 		.set({ is_legacy: 1, last_seen_at_ms: nowMs })
+		.where("device_id", "=", deviceId)
+		.where("last_nonce", "=", 0)
+		.executeTakeFirst();
+	return result.numUpdatedRows === 1n;
+}
+
+/** True once in `intervalMs` a device, for one of all who ask: that one writes it to the security log. */
+export async function takeLegacyNote(
+	db: Records,
+	device: { readonly deviceId: string; readonly intervalMs: number; readonly nowMs: number },
+): Promise<boolean> {
+	const result = await db
+		.updateTable("devices")
+		.set({ legacy_noted_at_ms: device.nowMs })
+		.where("device_id", "=", device.deviceId)
+		.where((where) =>
+			where.or([
+				where("legacy_noted_at_ms", "is", null),
+				where("legacy_noted_at_ms", "<=", device.nowMs - device.intervalMs),
+			]),
+		)
+		.executeTakeFirst();
+	return result.numUpdatedRows === 1n;
+}
+
+/** What a device says of its build when it asks for updates. */
+export async function noteBuild(
+	db: Records,
+	deviceId: string,
+	build: { readonly buildNumber: number; readonly version: string },
+): Promise<void> {
+	await db
+		.updateTable("devices")
+		.set({ build_number: build.buildNumber, build_version: build.version })
 		.where("device_id", "=", deviceId)
 		.execute();
 }
@@ -91,10 +130,14 @@ export async function noteLegacyContact(db: Records, deviceId: string, nowMs: nu
 export async function noteOffer(db: Records, deviceId: string, releaseId: number): Promise<void> {
 	await db
 		.updateTable("devices")
-		.set({ offered_release_id: releaseId })
+		.set({ offered_release_id: releaseId, withheld_release_id: null })
 		.where("device_id", "=", deviceId)
 		.where((where) =>
-			where.or([where("offered_release_id", "is", null), where("offered_release_id", "!=", releaseId)]),
+			where.or([
+				where("offered_release_id", "is", null),
+				where("offered_release_id", "!=", releaseId),
+				where("withheld_release_id", "is not", null),
+			]),
 		)
 		.execute();
 }

@@ -20,6 +20,8 @@ export const CHUNK_COUNT_MAX = IMAGE_MAX_BYTES / 1024;
 
 export const MANIFEST_MAX_BYTES = 2048;
 export const STATUS_MAX_BYTES = 2048;
+/** Application slots a report tells of: two and the factory's. */
+export const SLOTS_MAX = 3;
 /** Largest answer to a status report, a rollback poll or an error (problem details). */
 export const ANSWER_MAX_BYTES = 1024;
 export const STATEMENT_MAX_BYTES = 1024;
@@ -40,4 +42,6 @@ export const NAME_MAX_CHARS = 32;
 export const REASON_MAX_CHARS = 120;
 /** Nonces and order numbers stay exact in a double. */
 export const COUNTER_MAX = Number.MAX_SAFE_INTEGER;
+/** How far a nonce may be ahead of the last one: twice where a device without storage begins, see docs/protocol.md §3.2. */
+export const NONCE_STEP_MAX = 2 ** 41;
 export const UINT32_MAX = 0xffff_ffff;

@@ -5,7 +5,9 @@ import {
 	ANSWER_MAX_BYTES,
 	CHUNK_COUNT_MAX,
 	COUNTER_MAX,
+	IMAGE_MAX_BYTES,
 	REASON_MAX_CHARS,
+	SLOTS_MAX,
 	STATUS_MAX_BYTES,
 	UINT32_MAX,
 	VERSION_MAX_CHARS,
@@ -41,6 +43,19 @@ export const BOOT_STATUSES = [
  */
 export type BootStatus = (typeof BOOT_STATUSES)[number];
 
+export const SLOT_STATES = ["running", "previous", "trial", "invalid", "empty", "unknown"] as const;
+/** previous: an image that can be gone back to. invalid: one that was rolled back or is not whole. */
+export type SlotState = (typeof SLOT_STATES)[number];
+
+export interface ReportedSlot {
+	/** ota_0, ota_1, factory. */
+	readonly label: string;
+	readonly state: SlotState;
+	readonly version: string | undefined;
+	/** SHA-256 of the image, hex. */
+	readonly hash: string | undefined;
+}
+
 export interface ReportedError {
 	readonly code: ErrorCode;
 	readonly message: string;
@@ -73,6 +88,14 @@ export interface StatusReport {
 	readonly error?: ReportedError | undefined;
 	/** True when `error` is a security event for the server's security log. */
 	readonly isSecurityEvent?: boolean | undefined;
+	/** How much of the image under way lies in the slot, verified. */
+	readonly offsetBytes?: number | undefined;
+	/** Least memory that was free since the start, in bytes. */
+	readonly memoryMinBytes?: number | undefined;
+	/** Signal strength of the access point. */
+	readonly rssiDbm?: number | undefined;
+	/** What the slots hold, as far as the device knows. */
+	readonly slots?: readonly ReportedSlot[] | undefined;
 }
 
 /** Flat JSON with the field names of the old devices; `progress` in percent is for people. */
@@ -102,7 +125,15 @@ export function encodeStatusReport(report: StatusReport): string {
 		error_code: report.error?.code,
 		error: report.error && plainText(report.error.message, REASON_MAX_CHARS),
 		security_event: report.isSecurityEvent,
+		offset_bytes: report.offsetBytes,
+		memory_min_bytes: report.memoryMinBytes,
+		rssi_dbm: report.rssiDbm,
+		slots: report.slots?.map(encodeSlot),
 	});
+}
+
+function encodeSlot({ label, state, version, hash }: ReportedSlot): string {
+	return `${label} ${state} ${version ?? "-"} ${hash ?? "-"}`;
 }
 
 /** Throws `request-malformed`. */
@@ -131,6 +162,24 @@ export function parseStatusReport(bytes: Uint8Array): StatusReport {
 		rollbackOrderId: fields.optionalInteger("rollback_order_id", 1, COUNTER_MAX),
 		error: parseError(fields),
 		isSecurityEvent: fields.optionalBoolean("security_event"),
+		offsetBytes: fields.optionalInteger("offset_bytes", 0, IMAGE_MAX_BYTES),
+		memoryMinBytes: fields.optionalInteger("memory_min_bytes", 0, UINT32_MAX),
+		rssiDbm: fields.optionalInteger("rssi_dbm", -128, 0),
+		slots: fields.has("slots") ? fields.strings("slots", SLOTS_MAX, SLOT_PATTERN).map(parseSlot) : undefined,
+	};
+}
+
+/** Label, state, version, hash; "-" for what is not known. */
+const SLOT_PATTERN =
+	/^[A-Za-z0-9][A-Za-z0-9._-]{0,15} (running|previous|trial|invalid|empty|unknown) [!-~]{1,31} ([0-9a-f]{64}|-)$/;
+
+function parseSlot(text: string): ReportedSlot {
+	const [label = "", state, version, hash] = text.split(" ");
+	return {
+		label,
+		state: state as SlotState,
+		version: version === "-" ? undefined : version,
+		hash: hash === "-" ? undefined : hash,
 	};
 }
 

@@ -1,0 +1,42 @@
+// What is known of the slots of a device after a report, for devices that tell of them and for those that only name the
+// running one. Pure; called by stores/record-report.ts.
+import type { SlotState, StatusReport } from "../../src/protocol/status-report.js";
+
+export interface KnownSlot {
+	readonly slot: string;
+	readonly version: string | null;
+	readonly hash: string | null;
+	readonly state: string;
+}
+
+/** The slots that are not as they were known. */
+export function slotsOfReport(known: readonly KnownSlot[], report: StatusReport): KnownSlot[] {
+	const said = report.slots === undefined ? [] : report.slots.map(toSlot);
+	const slots = said.length > 0 ? said : [runningSlot(known, report), ...leftSlots(known, report)];
+	return slots.filter((slot) => !known.some((item) => isSame(item, slot)));
+}
+
+function toSlot({ label, version, hash, state }: NonNullable<StatusReport["slots"]>[number]): KnownSlot {
+	return { slot: label, version: version ?? null, hash: hash ?? null, state };
+}
+
+function runningSlot(known: readonly KnownSlot[], report: StatusReport): KnownSlot {
+	const { slot, version, target } = report;
+	const before = known.find((item) => item.slot === slot && item.version === version);
+	const isTarget = target?.version === version && report.isRolledBack !== true;
+	const isOnTrial = report.state === "BOOT_VERIFICATION" || (report.trialBoots ?? 0) > 0;
+	const state: SlotState = isOnTrial ? "trial" : "running";
+	return { slot, version, hash: (isTarget ? target.hash : before?.hash) ?? null, state };
+}
+
+// The slot that ran before: to be gone back to, or given up.
+function leftSlots(known: readonly KnownSlot[], report: StatusReport): KnownSlot[] {
+	const state: SlotState = report.isRolledBack === true ? "invalid" : "previous";
+	return known
+		.filter(({ slot, state: before }) => slot !== report.slot && (before === "running" || before === "trial"))
+		.map((slot) => ({ ...slot, state }));
+}
+
+function isSame(a: KnownSlot, b: KnownSlot): boolean {
+	return a.slot === b.slot && a.version === b.version && a.hash === b.hash && a.state === b.state;
+}

@@ -1,0 +1,71 @@
+// A device goes out of service, comes back, or is another board under the same name: what that means for its orders, its
+// update under way and its rollouts. Within the transaction of the route that asks for it.
+import { COUNTER_MAX } from "../../src/protocol/limits.js";
+import { isThrough } from "../domain/rollout-offer.js";
+import { MEMBER_STATUSES } from "../domain/rollout-plan.js";
+import { isOpen } from "../domain/update-history.js";
+import { changeDevice, forgetSlots } from "./fleet-store.js";
+import { lockDevice } from "./locks.js";
+import { abortUpdate } from "./record-update.js";
+import { finishOrders } from "./rollback-order-store.js";
+import { forgetMemberships } from "./rollout-member-store.js";
+import type { DeviceRow, Records } from "./tables.js";
+import { findLatestUpdate } from "./update-store.js";
+
+/** Its requests are refused from now on; orders and the update under way end, the history stays. */
+export async function decommission(db: Records, deviceId: string, nowMs: number): Promise<DeviceRow> {
+	await lockDevice(db, deviceId);
+	await endAffairs(db, deviceId, nowMs);
+	await db
+		.updateTable("rollout_devices")
+		.set({ status: "aborted", finished_at_ms: nowMs, lease_until_ms: null, next_try_at_ms: null })
+		.where("device_id", "=", deviceId)
+		.where(
+			"status",
+			"in",
+			MEMBER_STATUSES.filter((status) => !isThrough(status)),
+		)
+		.execute();
+	return changeDevice(db, deviceId, { decommissioned_at_ms: nowMs });
+}
+
+/** What was known of the board before does not hold for the one that has its name now. */
+export async function forgetBoard(db: Records, deviceId: string, nowMs: number): Promise<void> {
+	await lockDevice(db, deviceId);
+	await endAffairs(db, deviceId, nowMs);
+	await forgetMemberships(db, deviceId);
+	await forgetSlots(db, deviceId);
+}
+
+export interface NewKey {
+	/** To be imported, hex; undefined: derived, one that was not used before. */
+	readonly deviceKeyHex: string | undefined;
+}
+
+/** The old key is worth nothing from now on (threat: a key that got out). */
+export async function replaceKey(
+	db: Records,
+	deviceId: string,
+	{ deviceKeyHex }: NewKey,
+): Promise<DeviceRow> {
+	if (deviceKeyHex !== undefined) return changeDevice(db, deviceId, { device_key: deviceKeyHex });
+	// Under a key that was never used no old request is right, so nonces may begin anew: the way out for a device whose
+	// nonce went astray. Not at 0, which would let it in without a MAC where its type may.
+	return db
+		.updateTable("devices")
+		.set((update) => ({
+			device_key: null,
+			key_generation: update("key_generation", "+", 1),
+			last_nonce: update.case().when("last_nonce", ">", 0).then(1).else(0).end(),
+			stale_nonce_count: 0,
+		}))
+		.where("device_id", "=", deviceId)
+		.returningAll()
+		.executeTakeFirstOrThrow();
+}
+
+async function endAffairs(db: Records, deviceId: string, nowMs: number): Promise<void> {
+	await finishOrders(db, { deviceId, orderId: COUNTER_MAX, nowMs });
+	const latest = await findLatestUpdate(db, deviceId);
+	if (latest !== undefined && isOpen(latest.status)) await abortUpdate(db, latest, nowMs);
+}

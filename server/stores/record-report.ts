@@ -1,0 +1,103 @@
+// Takes a status report into the database. Status, slots, events, the history of updates and the end of a rollback order
+// are one transaction: an accepted report is never half recorded. Called by the routes on which devices report.
+import type { FastifyBaseLogger } from "fastify";
+import type { StatusReport } from "../../src/protocol/status-report.js";
+import { announce } from "../announce.js";
+import { slotsOfReport } from "../domain/device-slots.js";
+import type { LogEvent } from "../domain/event.js";
+import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
+import { judgeRollout } from "./advance-rollouts.js";
+import { appendEvents } from "./event-store.js";
+import { findSlots, saveSlots } from "./fleet-store.js";
+import { lockDevice } from "./locks.js";
+import { recordUpdate } from "./record-update.js";
+import { findPendingOrder, finishOrders } from "./rollback-order-store.js";
+import { findStatus, saveStatus } from "./status-store.js";
+import type { DeviceRow, DeviceStatusRow, Records } from "./tables.js";
+
+export interface ReportTools {
+	readonly db: Records;
+	readonly log: FastifyBaseLogger;
+	readonly nowMs: () => number;
+}
+
+export interface ReportOutcome {
+	readonly isRollbackPending: boolean;
+}
+
+interface Recorded extends ReportOutcome {
+	readonly events: readonly LogEvent[];
+	/** Where a device failed that belongs to a rollout. */
+	readonly rolloutId: number | undefined;
+}
+
+export async function recordReport(
+	tools: ReportTools,
+	device: DeviceRow,
+	report: StatusReport,
+): Promise<ReportOutcome> {
+	const nowMs = tools.nowMs();
+	const recorded = await tools.db
+		.transaction()
+		.execute((transaction) => record(transaction, device, report, nowMs));
+	announce(tools.log, recorded.events);
+	// Behind the report's own transaction, whose device it would hold while it waits for others.
+	if (recorded.rolloutId !== undefined) await judge(tools, recorded.rolloutId);
+	return { isRollbackPending: recorded.isRollbackPending };
+}
+
+// The stop rule acts at once; if it cannot, the rollout task does in half a minute.
+async function judge(tools: ReportTools, rolloutId: number): Promise<void> {
+	try {
+		await judgeRollout(tools, rolloutId);
+	} catch (error) {
+		tools.log.error({ err: error, rollout: rolloutId }, "rollout not judged after a failure");
+	}
+}
+
+async function record(
+	db: Records,
+	{ device_id: deviceId, device_type: deviceType }: DeviceRow,
+	report: StatusReport,
+	nowMs: number,
+): Promise<Recorded> {
+	await lockDevice(db, deviceId);
+	const row = await findStatus(db, deviceId);
+	const before = row && reportOf(row);
+	const events = eventsOfReport(deviceId, before, report);
+	await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
+	if (mayMoveSlots(row, report))
+		await saveSlots(db, deviceId, slotsOfReport(await findSlots(db, deviceId), report), nowMs);
+	const told = { deviceId, deviceType, report, versionBefore: row?.version, nowMs };
+	const rolloutId = await recordUpdate(db, told);
+	// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
+	if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
+		await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
+	const order = await findPendingOrder(db, deviceId);
+	await appendEvents(db, events, nowMs);
+	return { isRollbackPending: order !== undefined, events, rolloutId };
+}
+
+/** Most reports tell nothing new of the slots; those are not looked up for them. */
+function mayMoveSlots(before: DeviceStatusRow | undefined, report: StatusReport): boolean {
+	if (report.slots !== undefined || before === undefined) return true;
+	return (
+		before.slot !== report.slot ||
+		before.version !== report.version ||
+		before.state !== report.state ||
+		before.trial_boots !== (report.trialBoots ?? null)
+	);
+}
+
+function reportOf(row: DeviceStatusRow): ReportBefore {
+	return {
+		state: row.state,
+		bootStatus: row.boot_status,
+		uptimeSeconds: row.uptime_s,
+		targetHash: row.target_hash ?? undefined,
+		chunksReceived: row.chunks_received ?? undefined,
+		isVerified: row.is_verified === 1,
+		isRolledBack: row.is_rolled_back === 1,
+		errorCode: row.error_code ?? undefined,
+	};
+}

@@ -1,0 +1,213 @@
+// Writes down what a report means for the history of updates and for the rollout the update belongs to. Called within
+// the report's transaction and under the lock of the device; the decisions are domain/update-history.ts and
+// domain/rollout-member.ts.
+import type { StatusReport } from "../../src/protocol/status-report.js";
+import { memberAfter } from "../domain/rollout-member.js";
+import {
+	bytesReceived,
+	changeOfReport,
+	type FlightRecord,
+	isOpen,
+	type KnownUpdate,
+	SILENT,
+	type UpdateChange,
+} from "../domain/update-history.js";
+import { findRelease } from "./release-store.js";
+import { changeMember, findMember, findMemberOfRelease } from "./rollout-member-store.js";
+import { findRollout, planOf } from "./rollout-store.js";
+import type { Records, ReleaseRow, UpdateRow } from "./tables.js";
+import { changeUpdate, findLatestUpdate, insertUpdate } from "./update-store.js";
+
+export interface UpdateReport {
+	readonly deviceId: string;
+	/** As registered: releases are known by type and version. */
+	readonly deviceType: string;
+	readonly report: StatusReport;
+	/** What ran by the report before. */
+	readonly versionBefore: string | undefined;
+	readonly nowMs: number;
+}
+
+/** Returns the rollout that must be looked at because a device of it failed. */
+export async function recordUpdate(db: Records, told: UpdateReport): Promise<number | undefined> {
+	const latest = await findLatestUpdate(db, told.deviceId);
+	const change = changeOfReport(latest && knownOf(latest), told.report);
+	if (change === undefined) return undefined;
+	const row =
+		change.kind === "change" && latest !== undefined
+			? await continueUpdate(db, latest, { change, told })
+			: await beginUpdate(db, latest, { change, told });
+	await followUpdate(db, row, told.nowMs);
+	const isFailure = row.status === "failed" || row.status === "rolled_back";
+	return isFailure ? (row.rollout_id ?? undefined) : undefined;
+}
+
+function knownOf(row: UpdateRow): KnownUpdate {
+	return {
+		status: row.status,
+		stage: row.stage ?? undefined,
+		hash: row.hash ?? undefined,
+		toVersion: row.to_version ?? undefined,
+		errorCode: row.error_code ?? undefined,
+		bytesReceived: row.bytes_received,
+	};
+}
+
+interface Step {
+	readonly change: UpdateChange;
+	readonly told: UpdateReport;
+}
+
+async function continueUpdate(db: Records, row: UpdateRow, { change, told }: Step): Promise<UpdateRow> {
+	const fields = fieldsOf(change, told.nowMs);
+	return changeUpdate(db, row.id, {
+		...fields,
+		stage: change.stage ?? row.stage,
+		bytes_received: bytesOf(told.report, change, row),
+	});
+}
+
+async function beginUpdate(
+	db: Records,
+	latest: UpdateRow | undefined,
+	{ change, told }: Step,
+): Promise<UpdateRow> {
+	const { deviceId, report, nowMs } = told;
+	if (latest !== undefined && isOpen(latest.status)) await abortUpdate(db, latest, nowMs);
+	const toVersion = report.target?.version ?? report.version;
+	const release = await releaseOf(db, told, toVersion);
+	const member = release && (await findMemberOfRelease(db, deviceId, release.id));
+	const hash = report.target?.hash ?? null;
+	const isAgain = hash !== null && latest?.hash === hash;
+	const total = { bytes_total: release?.size_bytes ?? null, bytes_received: 0 };
+	return insertUpdate(db, {
+		...fieldsOf(change, nowMs),
+		device_id: deviceId,
+		release_id: release?.id ?? null,
+		rollout_id: member?.rollout_id ?? null,
+		wave: member?.wave ?? null,
+		stage: change.stage ?? null,
+		attempt: member?.attempts ?? (isAgain ? latest.attempt + 1 : 1),
+		from_version: versionFrom(told, toVersion),
+		to_version: toVersion,
+		hash,
+		bytes_total: total.bytes_total,
+		bytes_received: bytesOf(report, change, total),
+		started_at_ms: nowMs,
+	});
+}
+
+// Only the very image counts as the release: another one of the same version may have been pushed.
+async function releaseOf(
+	db: Records,
+	{ deviceType, report }: UpdateReport,
+	version: string,
+): Promise<ReleaseRow | undefined> {
+	const release = await findRelease(db, deviceType, version);
+	const hash = report.target?.hash;
+	return hash === undefined || release?.hash === hash ? release : undefined;
+}
+
+function versionFrom({ report, versionBefore }: UpdateReport, toVersion: string): string | null {
+	if (report.version !== toVersion) return report.version;
+	return versionBefore === undefined || versionBefore === toVersion ? null : versionBefore;
+}
+
+function fieldsOf(change: UpdateChange, nowMs: number) {
+	return {
+		status: change.status,
+		changed_at_ms: nowMs,
+		finished_at_ms: isOpen(change.status) ? null : nowMs,
+		error_code: change.error?.code ?? null,
+		error_message: change.error?.message ?? null,
+		flight_record: change.flightRecord === undefined ? null : JSON.stringify(change.flightRecord),
+	};
+}
+
+function bytesOf(
+	report: StatusReport,
+	{ status }: UpdateChange,
+	known: Pick<UpdateRow, "bytes_total" | "bytes_received">,
+): number {
+	const total = known.bytes_total ?? undefined;
+	if (status === "installing" || status === "success") return total ?? known.bytes_received;
+	return bytesReceived(report, total) ?? known.bytes_received;
+}
+
+/** Given up for another one, or taken back; the rollout it belongs to learns of it. */
+export async function abortUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
+	const change = { status: "aborted", changed_at_ms: nowMs, finished_at_ms: nowMs } as const;
+	await followUpdate(db, await changeUpdate(db, row.id, change), nowMs);
+}
+
+/** Ends the update of a device that fell silent. */
+export async function endSilentUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
+	const message = "the device was not heard of since";
+	const record: Partial<FlightRecord> = {
+		stage: row.stage,
+		offset_bytes: row.bytes_received,
+		error_code: SILENT,
+		error: message,
+	};
+	const ended = await changeUpdate(db, row.id, {
+		status: "failed",
+		changed_at_ms: nowMs,
+		finished_at_ms: nowMs,
+		error_code: SILENT,
+		error_message: message,
+		flight_record: JSON.stringify(record),
+	});
+	await followUpdate(db, ended, nowMs);
+}
+
+export interface OfferedTry {
+	readonly deviceId: string;
+	readonly release: ReleaseRow;
+	readonly rolloutId: number;
+	readonly wave: number;
+	readonly attempt: number;
+	readonly fromVersion: string | undefined;
+	readonly nowMs: number;
+}
+
+/** A rollout offers a release: the update is pending until its download is seen. */
+export async function openPendingUpdate(db: Records, item: OfferedTry): Promise<void> {
+	const latest = await findLatestUpdate(db, item.deviceId);
+	const place = { rollout_id: item.rolloutId, wave: item.wave, attempt: item.attempt };
+	if (latest !== undefined && isOpen(latest.status)) {
+		if (latest.hash === item.release.hash) {
+			if (latest.rollout_id !== item.rolloutId) await changeUpdate(db, latest.id, place);
+			return;
+		}
+		await abortUpdate(db, latest, item.nowMs);
+	}
+	await insertUpdate(db, {
+		...place,
+		device_id: item.deviceId,
+		release_id: item.release.id,
+		status: "pending",
+		from_version: item.fromVersion ?? null,
+		to_version: item.release.version,
+		hash: item.release.hash,
+		bytes_total: item.release.size_bytes,
+		started_at_ms: item.nowMs,
+		changed_at_ms: item.nowMs,
+	});
+}
+
+/** Brings the device's row in its rollout in line with the update. */
+export async function followUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
+	if (row.rollout_id === null) return;
+	const key = { rolloutId: row.rollout_id, deviceId: row.device_id };
+	const rollout = await findRollout(db, row.rollout_id);
+	const member = await findMember(db, key);
+	if (rollout === undefined || member === undefined) return;
+	const change = memberAfter(row.status, {
+		attempts: member.attempts,
+		errorCode: row.error_code ?? undefined,
+		isBegun: row.stage !== null,
+		retry: planOf(rollout).retry,
+		nowMs,
+	});
+	await changeMember(db, key, change);
+}

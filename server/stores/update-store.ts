@@ -1,0 +1,90 @@
+// The history of updates: one row a try of one device at one release.
+import type { Insertable, Updateable } from "kysely";
+import type { UpdateStatus } from "../domain/update-history.js";
+import type { UpdateTable } from "./fleet-tables.js";
+import type { Records, UpdateRow } from "./tables.js";
+
+export async function findLatestUpdate(db: Records, deviceId: string): Promise<UpdateRow | undefined> {
+	return db
+		.selectFrom("updates")
+		.selectAll()
+		.where("device_id", "=", deviceId)
+		.orderBy("id", "desc")
+		.limit(1)
+		.executeTakeFirst();
+}
+
+/** The newest that failed with a flight record. */
+export async function findLastFailure(db: Records, deviceId: string): Promise<UpdateRow | undefined> {
+	return db
+		.selectFrom("updates")
+		.selectAll()
+		.where("device_id", "=", deviceId)
+		.where("flight_record", "is not", null)
+		.orderBy("id", "desc")
+		.limit(1)
+		.executeTakeFirst();
+}
+
+export async function insertUpdate(db: Records, row: Insertable<UpdateTable>): Promise<UpdateRow> {
+	return db.insertInto("updates").values(row).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function changeUpdate(
+	db: Records,
+	id: number,
+	changes: Updateable<UpdateTable>,
+): Promise<UpdateRow> {
+	return db.updateTable("updates").set(changes).where("id", "=", id).returningAll().executeTakeFirstOrThrow();
+}
+
+export interface SilenceOptions {
+	/** Neither a step of the update nor any other word of the device since. */
+	readonly beforeMs: number;
+	readonly limit: number;
+}
+
+/** Open updates whose device fell silent, the oldest first. */
+export async function findSilentUpdates(db: Records, options: SilenceOptions): Promise<UpdateRow[]> {
+	return db
+		.selectFrom("updates")
+		.innerJoin("devices", "devices.device_id", "updates.device_id")
+		.selectAll("updates")
+		.where("updates.finished_at_ms", "is", null)
+		.where("updates.changed_at_ms", "<", options.beforeMs)
+		.where((where) =>
+			where.or([
+				where("devices.last_seen_at_ms", "is", null),
+				where("devices.last_seen_at_ms", "<", options.beforeMs),
+			]),
+		)
+		.orderBy("updates.changed_at_ms")
+		.limit(options.limit)
+		.execute();
+}
+
+export interface UpdateQuery {
+	readonly deviceId?: string | undefined;
+	readonly releaseId?: number | undefined;
+	readonly rolloutId?: number | undefined;
+	readonly status?: UpdateStatus | undefined;
+	/** Begun from then on, and before then. */
+	readonly fromMs?: number | undefined;
+	readonly toMs?: number | undefined;
+	/** Only updates with a lower id: the newest come first. */
+	readonly before?: number | undefined;
+	readonly limit: number;
+}
+
+/** The newest first. */
+export async function listUpdates(db: Records, options: UpdateQuery): Promise<UpdateRow[]> {
+	let query = db.selectFrom("updates").selectAll().orderBy("id", "desc").limit(options.limit);
+	if (options.deviceId !== undefined) query = query.where("device_id", "=", options.deviceId);
+	if (options.releaseId !== undefined) query = query.where("release_id", "=", options.releaseId);
+	if (options.rolloutId !== undefined) query = query.where("rollout_id", "=", options.rolloutId);
+	if (options.status !== undefined) query = query.where("status", "=", options.status);
+	if (options.fromMs !== undefined) query = query.where("started_at_ms", ">=", options.fromMs);
+	if (options.toMs !== undefined) query = query.where("started_at_ms", "<", options.toMs);
+	if (options.before !== undefined) query = query.where("id", "<", options.before);
+	return query.execute();
+}
