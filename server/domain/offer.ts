@@ -1,4 +1,4 @@
-// Which release a device is offered: the newest one that it would take. Pure; called by the manifest route.
+// Which releases a device would take, and the newest of them. Pure; who gets what in rollouts is rollout-offer.ts.
 import { compareVersions } from "../../src/protocol/version.js";
 
 export interface OfferableRelease {
@@ -33,7 +33,8 @@ export function chooseRelease<T extends OfferableRelease>(
 	return chosen;
 }
 
-function isInstallable(release: OfferableRelease, question: OfferQuestion): boolean {
+/** Whether the device would take it, as far as the server can tell (docs/protocol.md §4). */
+export function isInstallable(release: OfferableRelease, question: OfferQuestion): boolean {
 	const { currentVersion, currentSecurityVersion } = question;
 	if (currentSecurityVersion !== undefined && release.security_version < currentSecurityVersion) return false;
 	if (currentVersion === undefined) return true;

@@ -1,0 +1,158 @@
+// What becomes of a rollout by its counts, as a table and as properties.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { RolloutPlan } from "../../../server/domain/rollout-plan.js";
+import { decideRollout, type RolloutProgress } from "../../../server/domain/rollout-progress.js";
+import { planWith, wave } from "./rollout-plan.js";
+
+const MINUTE_MS = 60_000;
+const gate = { min_wait_minutes: 10, min_success_percent: 80, min_finished_count: 5 };
+const plan = planWith({
+	waves: [wave(10, gate), wave(100, gate)],
+	stop_rule: { max_failure_percent: 20, min_failure_count: 3 },
+});
+type Counts = readonly [size: number, succeeded: number, failed: number];
+
+function decided(
+	waves: readonly Counts[],
+	more: { wave?: number; minutes?: number; forgiven?: RolloutProgress["forgiven"]; plan?: RolloutPlan } = {},
+): string {
+	const progress: RolloutProgress = {
+		wave: more.wave ?? 0,
+		waveOpenedAtMs: 0,
+		waves: waves.map(([size, succeeded, failed]) => ({ size, succeeded, failed })),
+		forgiven: more.forgiven ?? { finished: 0, failed: 0 },
+	};
+	const decision = decideRollout(more.plan ?? plan, progress, (more.minutes ?? 10) * MINUTE_MS);
+	return decision.kind === "stop" ? decision.reason : decision.kind;
+}
+
+describe("a rollout", () => {
+	it.each([
+		["all is well", [[10, 5, 0]], 10, "open-wave"],
+		["it is too early", [[10, 5, 0]], 9, "nothing"],
+		["too few are through", [[10, 4, 0]], 10, "nothing"],
+		["as few are through as there are", [[4, 4, 0]], 10, "open-wave"],
+		["nobody is within reach", [[0, 0, 0]], 10, "open-wave"],
+		["too many failed for the next wave", [[10, 3, 2]], 10, "nothing"],
+	] as const)("goes on or waits where %s", (_name, [first], minutes, expected) => {
+		expect(decided([first, [90, 0, 0]], { minutes })).toBe(expected);
+	});
+
+	it("looks at the devices of the open wave for the next one", () => {
+		expect(
+			decided(
+				[
+					[100, 100, 0],
+					[900, 4, 0],
+				],
+				{ wave: 1 },
+			),
+		).toBe("nothing");
+	});
+
+	it("is complete when everyone within reach is through", () => {
+		expect(
+			decided(
+				[
+					[10, 10, 0],
+					[90, 89, 0],
+				],
+				{ wave: 1 },
+			),
+		).toBe("nothing");
+		expect(
+			decided(
+				[
+					[10, 10, 0],
+					[90, 88, 2],
+				],
+				{ wave: 1 },
+			),
+		).toBe("complete");
+	});
+
+	it("stops above its failure rate, from a number of failures on", () => {
+		expect(
+			decided(
+				[
+					[10, 0, 2],
+					[0, 0, 0],
+				],
+				{ minutes: 0 },
+			),
+		).toBe("nothing");
+		expect(
+			decided(
+				[
+					[10, 0, 3],
+					[0, 0, 0],
+				],
+				{ minutes: 0 },
+			),
+		).toBe("3 of 3 devices failed, more than 20 %");
+		expect(
+			decided(
+				[
+					[100, 12, 3],
+					[0, 0, 0],
+				],
+				{ minutes: 0 },
+			),
+		).toBe("nothing");
+		expect(
+			decided(
+				[
+					[100, 11, 3],
+					[0, 0, 0],
+				],
+				{ minutes: 0 },
+			),
+		).toMatch(/3 of 14/);
+		expect(
+			decided(
+				[
+					[10, 0, 9],
+					[0, 0, 0],
+				],
+				{ minutes: 0, plan: planWith() },
+			),
+		).toBe("nothing");
+	});
+
+	it("counts from where it was resumed", () => {
+		const forgiven = { finished: 5, failed: 5 };
+		expect(
+			decided(
+				[
+					[100, 0, 7],
+					[0, 0, 0],
+				],
+				{ forgiven },
+			),
+		).toBe("nothing");
+		expect(
+			decided(
+				[
+					[100, 0, 8],
+					[0, 0, 0],
+				],
+				{ forgiven },
+			),
+		).toMatch(/3 of 3/);
+	});
+
+	it("never opens a wave or completes at more failures than its stop rule allows", () => {
+		const count = fc.integer({ min: 0, max: 200 });
+		const counts = fc.tuple(count, count).map(([ok, bad]): Counts => [ok + bad, ok, bad]);
+		fc.assert(
+			fc.property(counts, counts, fc.constantFrom(0, 1), fc.nat(20), (first, second, open, minutes) => {
+				const failed = first[2] + second[2];
+				const finished = first[0] + second[0];
+				const isBad = failed >= 3 && failed / finished > 0.2;
+				const result = decided([first, second], { wave: open, minutes });
+				expect(/failed/.test(result)).toBe(isBad);
+			}),
+		);
+	});
+});

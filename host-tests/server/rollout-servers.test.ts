@@ -1,0 +1,70 @@
+// Rollouts on two servers with one database: whichever a device speaks to, places, waves and stops hold for both.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeReleaseKey } from "./release-kit.js";
+import { type FleetDevice, RolloutRig } from "./rollout-rig.js";
+import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
+
+// A SQLite file belongs to one process.
+describe.runIf(databaseKind === "PostgreSQL")("a rollout on two servers", () => {
+	let database: TestDatabase;
+	let left: RolloutRig;
+	let right: RolloutRig;
+	beforeEach(async () => {
+		database = await testDatabase();
+		const releaseKey = makeReleaseKey();
+		left = await RolloutRig.start({ databaseUrl: database.url }, releaseKey);
+		right = await RolloutRig.start({ databaseUrl: database.url }, releaseKey);
+	});
+	afterEach(async () => {
+		await Promise.all([left.close(), right.close()]);
+		await database.remove();
+	});
+	const serverFor = (index: number) => (index % 2 === 0 ? left : right).server;
+
+	it("never has more downloads than places", async () => {
+		const devices = await left.fleet(12);
+		const { id: releaseId } = await left.release("1.1.0");
+		const id = await left.rollout(releaseId, { max_concurrent_downloads: 5 });
+		const ask = ({ device }: FleetDevice, index: number) => device.manifest(serverFor(index));
+		for (let turn = 0; turn < 3; turn++) {
+			const answers = await Promise.all(devices.map((device, index) => ask(device, index + turn)));
+			const statuses = answers.map(({ statusCode }) => statusCode);
+			expect(statuses.filter((status) => status === 200)).toHaveLength(5);
+			expect(statuses.filter((status) => status === 503)).toHaveLength(7);
+		}
+		expect(await right.state(id)).toMatchObject({ counts: { offered: 5, failed: 0 } });
+	});
+
+	it("is stopped once, by whichever sees the last failure, and rolled back by one of them", async () => {
+		const devices = await left.fleet(16);
+		const { id: releaseId } = await left.release("1.1.0");
+		const id = await left.rollout(releaseId, {
+			stop_rule: { max_failure_percent: 30, min_failure_count: 3 },
+			on_stop: "roll_back",
+		});
+		await Promise.all(
+			devices.map((device, index) => device.poll(serverFor(index), index % 2 === 0 ? "crashes" : "works")),
+		);
+		const stopped = await right.state(id);
+		expect(stopped.state).toBe("stopped");
+		const count = (type: string) =>
+			stopped.events.filter((event: { type: string }) => event.type === type).length;
+		expect(count("stopped")).toBe(1);
+		await Promise.all([left.pass(), right.pass()]);
+		const bad = devices.filter(({ version }) => version === "1.1.0");
+		const orders = await left.eventTypes("fota", "&type=rollback_ordered");
+		expect(orders).toHaveLength(bad.length);
+		const obeyed = await Promise.all(devices.map((device, index) => device.obey(serverFor(index + 1))));
+		expect(obeyed.filter(Boolean)).toHaveLength(bad.length);
+	});
+
+	it("opens a wave once, though both look", async () => {
+		await left.fleet(4);
+		const { id: releaseId } = await left.release("1.1.0");
+		const open = { min_wait_minutes: 1, min_success_percent: 0, min_finished_count: 0 };
+		const waves = [1, 2, 3, 100].map((share_percent) => ({ share_percent, ...open }));
+		const id = await left.rollout(releaseId, { waves });
+		await Promise.all([left.pass(1), right.pass(1)]);
+		expect(await right.state(id)).toMatchObject({ wave: 1 });
+	});
+});

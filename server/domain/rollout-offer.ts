@@ -1,0 +1,117 @@
+// Which release a device gets when there are rollouts, and as what. Pure; called by stores/offer-release.ts. Whatever a
+// rollout says, nothing is offered that the device would refuse (offer.ts).
+import { chooseRelease, isInstallable, type OfferableRelease, type OfferQuestion } from "./offer.js";
+import type { MemberStatus, RolloutPlan, RolloutState } from "./rollout-plan.js";
+import { isWindowOpen } from "./schedule-window.js";
+
+export interface ReleaseOnOffer extends OfferableRelease {
+	readonly id: number;
+	readonly created_at_ms: number;
+}
+
+/** A rollout as one device meets it. */
+export interface RolloutForDevice {
+	readonly id: number;
+	readonly releaseId: number;
+	readonly state: RolloutState;
+	readonly priority: number;
+	readonly plan: RolloutPlan;
+	/** The last wave that is open; -1 before the start. */
+	readonly openWave: number;
+	/** The device's own; undefined when it is not of the target. */
+	readonly wave: number | undefined;
+	/** Undefined until the device was offered the release. */
+	readonly member: Member | undefined;
+}
+
+export interface Member {
+	readonly status: MemberStatus;
+	readonly attempts: number;
+	readonly nextTryAtMs: number | undefined;
+}
+
+export interface RolloutQuestion extends OfferQuestion {
+	/** IANA name. */
+	readonly timeZone: string;
+	/** When the first rollout for this device type and chip was made; undefined when there was none. */
+	readonly firstRolloutAtMs: number | undefined;
+	readonly nowMs: number;
+}
+
+export type Offer<T> =
+	| { readonly kind: "nothing" }
+	/** Without waves and limits: by default, or because its rollout is completed. */
+	| { readonly kind: "free"; readonly release: T }
+	| {
+			readonly kind: "rollout";
+			readonly release: T;
+			readonly rollout: RolloutForDevice;
+			readonly wave: number;
+			readonly attempt: number;
+	  };
+
+/**
+ * Running rollouts for the device come first, by priority, then the newest. A device that waits for its turn in one
+ * gets nothing meanwhile: one update, not two. Where no rollout is for it, or it is through with all of them, it gets
+ * the newest release that is free.
+ */
+export function chooseOffer<T extends ReleaseOnOffer>(
+	releases: readonly T[],
+	rollouts: readonly RolloutForDevice[],
+	question: RolloutQuestion,
+): Offer<T> {
+	let isWaiting = false;
+	const running = rollouts.filter(({ state, wave }) => state === "running" && wave !== undefined);
+	for (const rollout of running.sort((a, b) => b.priority - a.priority || b.id - a.id)) {
+		const release = releases.find(({ id }) => id === rollout.releaseId);
+		if (release === undefined || !isInstallable(release, question)) continue;
+		const turn = turnOf(rollout, question);
+		if (turn === "wait") isWaiting = true;
+		if (typeof turn === "object") return { kind: "rollout", release, rollout, ...turn };
+	}
+	if (isWaiting) return { kind: "nothing" };
+	const free = chooseRelease(freeReleases(releases, rollouts, question), question);
+	return free === undefined ? { kind: "nothing" } : { kind: "free", release: free };
+}
+
+type Turn = "wait" | "through" | { readonly wave: number; readonly attempt: number };
+
+/** Whether it is the device's turn in a running rollout that is for it. */
+function turnOf(
+	{ member, wave = Number.POSITIVE_INFINITY, openWave, plan }: RolloutForDevice,
+	{ timeZone, nowMs }: RolloutQuestion,
+): Turn {
+	if (member !== undefined && isThrough(member.status)) return "through";
+	const isWindow = plan.window === null || isWindowOpen(plan.window, timeZone, nowMs);
+	if (wave > openWave || !isWindow) return "wait";
+	if (member === undefined) return { wave, attempt: 1 };
+	if (member.status !== "retrying") return { wave, attempt: member.attempts };
+	return nowMs < (member.nextTryAtMs ?? 0) ? "wait" : { wave, attempt: member.attempts + 1 };
+}
+
+/** In an end state: nothing more comes by itself. */
+export function isThrough(status: MemberStatus): boolean {
+	return status === "succeeded" || status === "failed" || status === "rolled_back" || status === "aborted";
+}
+
+/**
+ * A release that ever had a rollout is given by rollouts only: what was stopped or aborted must not go to everyone by
+ * default. Nor does one that was uploaded after the first rollout for this type and chip: it waits for its own.
+ */
+function freeReleases<T extends ReleaseOnOffer>(
+	releases: readonly T[],
+	rollouts: readonly RolloutForDevice[],
+	{ firstRolloutAtMs = Number.POSITIVE_INFINITY }: RolloutQuestion,
+): T[] {
+	return releases.filter((release) => {
+		const own = rollouts.filter(({ releaseId }) => releaseId === release.id);
+		if (own.length === 0) return release.created_at_ms <= firstRolloutAtMs;
+		return own.some(isOpenTo);
+	});
+}
+
+// Completed: everyone of the target may have it, but those that it failed on or that were taken out.
+function isOpenTo({ state, wave, member }: RolloutForDevice): boolean {
+	if (state !== "completed" || wave === undefined) return false;
+	return member === undefined || member.status === "succeeded" || !isThrough(member.status);
+}

@@ -1,0 +1,161 @@
+// Decides which release a device is offered and writes the offer down: within a rollout as one transaction, so that a
+// stop, a full house or a second request of the device cannot come in between. Called by the manifest route; the
+// decision is domain/rollout-offer.ts.
+import { bucketOf, waveOf } from "../domain/bucket.js";
+import { channelsFor } from "../domain/release-channel.js";
+import { memberAfter } from "../domain/rollout-member.js";
+import { chooseOffer, type Offer, type RolloutForDevice } from "../domain/rollout-offer.js";
+import type { RolloutTarget } from "../domain/rollout-plan.js";
+import { findDevice, noteOffer } from "./device-store.js";
+import { findTags } from "./fleet-store.js";
+import { lockDevice } from "./locks.js";
+import { openPendingUpdate } from "./record-update.js";
+import { findRelease, listActiveReleases } from "./release-store.js";
+import { findPendingOrder } from "./rollback-order-store.js";
+import { countPlaces, findMemberships, saveTry } from "./rollout-member-store.js";
+import {
+	findRolloutsNaming,
+	firstRolloutAtMs,
+	listRolloutsOfReleases,
+	lockRollout,
+	planOf,
+	targetOf,
+} from "./rollout-store.js";
+import type { DeviceRow, Records, ReleaseRow, RolloutDeviceRow, RolloutRow } from "./tables.js";
+
+export interface ManifestQuestion {
+	readonly device: DeviceRow;
+	readonly chip: string;
+	/** Running; undefined when the device does not say. */
+	readonly version: string | undefined;
+	/** For devices that have none of their own. */
+	readonly defaultTimeZone: string;
+	readonly nowMs: number;
+}
+
+export type OfferOutcome =
+	| { readonly kind: "nothing" }
+	/** All download places are taken. */
+	| { readonly kind: "busy" }
+	| { readonly kind: "release"; readonly release: ReleaseRow };
+
+export async function offerRelease(db: Records, question: ManifestQuestion): Promise<OfferOutcome> {
+	const offer = await choose(db, question);
+	if (offer.kind === "nothing") return { kind: "nothing" };
+	if (offer.kind === "rollout")
+		return db.transaction().execute((transaction) => offerUnderRollout(transaction, question, offer));
+	await noteOffer(db, question.device.device_id, offer.release.id);
+	return { kind: "release", release: offer.release };
+}
+
+type RolloutOffer = Extract<Offer<ReleaseRow>, { kind: "rollout" }>;
+
+async function offerUnderRollout(
+	transaction: Records,
+	question: ManifestQuestion,
+	seen: RolloutOffer,
+): Promise<OfferOutcome> {
+	const deviceId = question.device.device_id;
+	const rolloutId = seen.rollout.id;
+	const maxDownloads = seen.rollout.plan.max_concurrent_downloads;
+	await lockDevice(transaction, deviceId);
+	// Places are counted by one at a time; without a limit only a stop has to wait.
+	await lockRollout(transaction, rolloutId, maxDownloads > 0 ? "update" : "share");
+	const device = (await findDevice(transaction, deviceId)) ?? question.device;
+	if (device.decommissioned_at_ms !== null) return { kind: "nothing" };
+	const offer = await choose(transaction, { ...question, device });
+	if (offer.kind !== "rollout" || offer.rollout.id !== rolloutId) return { kind: "nothing" };
+	// It is to go back first. Nor is it shed then: after a 503 it would not ask for the order.
+	if ((await findPendingOrder(transaction, deviceId)) !== undefined) return { kind: "nothing" };
+	const key = { rolloutId, deviceId };
+	if (maxDownloads > 0 && (await countPlaces(transaction, key, question.nowMs)) >= maxDownloads)
+		return { kind: "busy" };
+	await giveTry(transaction, question, offer);
+	return { kind: "release", release: offer.release };
+}
+
+async function giveTry(db: Records, question: ManifestQuestion, offer: RolloutOffer): Promise<void> {
+	const { nowMs, version: fromVersion } = question;
+	const { rollout, release, wave, attempt } = offer;
+	const deviceId = question.device.device_id;
+	const rolloutId = rollout.id;
+	const isDownloading = rollout.member?.status === "downloading";
+	const facts = { attempts: attempt, errorCode: undefined, isBegun: false, retry: rollout.plan.retry, nowMs };
+	const change = memberAfter(isDownloading ? "downloading" : "pending", facts);
+	await saveTry(db, { rolloutId, deviceId, wave, attempt, change, nowMs });
+	await openPendingUpdate(db, { deviceId, release, rolloutId, wave, attempt, fromVersion, nowMs });
+	await noteOffer(db, deviceId, release.id);
+}
+
+async function choose(db: Records, question: ManifestQuestion): Promise<Offer<ReleaseRow>> {
+	const { device, chip, version } = question;
+	const channels = channelsFor(device.channel);
+	const releases = await listActiveReleases(db, device.device_type, chip, channels);
+	if (releases.length === 0) return { kind: "nothing" };
+	const current = version === undefined ? undefined : await findRelease(db, device.device_type, version);
+	return chooseOffer(releases, await rolloutsFor(db, device, releases), {
+		currentVersion: version,
+		currentSecurityVersion: current?.security_version,
+		timeZone: device.time_zone ?? question.defaultTimeZone,
+		firstRolloutAtMs: await firstRolloutAtMs(db, device.device_type, chip),
+		nowMs: question.nowMs,
+	});
+}
+
+/** The rollouts of these releases, as the device meets them. */
+async function rolloutsFor(
+	db: Records,
+	device: DeviceRow,
+	releases: readonly ReleaseRow[],
+): Promise<RolloutForDevice[]> {
+	const rows = await listRolloutsOfReleases(
+		db,
+		releases.map(({ id }) => id),
+	);
+	if (rows.length === 0) return [];
+	const targets = new Map(rows.map((row) => [row.id, targetOf(row)]));
+	const idsOf = (kind: RolloutTarget["kind"]) =>
+		rows.filter(({ id }) => targets.get(id)?.kind === kind).map(({ id }) => id);
+	const named = await findRolloutsNaming(db, device.device_id, idsOf("devices"));
+	const tags = idsOf("tag").length > 0 ? await findTags(db, [device.device_id]) : new Map<string, string[]>();
+	const members = await findMemberships(db, device.device_id);
+	const known = { group: device.group_name, tags: tags.get(device.device_id) ?? [] };
+	return rows.map((row) => {
+		const target = targetOf(row);
+		const isTarget = target.kind === "devices" ? named.has(row.id) : isMeant(target, known);
+		return rolloutFor(row, { device, target, isTarget, member: members.get(row.id) });
+	});
+}
+
+function isMeant(
+	target: RolloutTarget,
+	device: { readonly group: string | null; readonly tags: readonly string[] },
+): boolean {
+	if (target.kind === "group") return device.group === target.group;
+	return target.kind !== "tag" || device.tags.includes(target.tag);
+}
+
+interface Meeting {
+	readonly device: DeviceRow;
+	readonly target: RolloutTarget;
+	readonly isTarget: boolean;
+	readonly member: RolloutDeviceRow | undefined;
+}
+
+function rolloutFor(row: RolloutRow, { device, target, isTarget, member }: Meeting): RolloutForDevice {
+	const plan = planOf(row);
+	return {
+		id: row.id,
+		releaseId: row.release_id,
+		state: row.state,
+		priority: row.priority,
+		plan,
+		openWave: row.wave,
+		wave: isTarget ? waveOf(bucketOf(row.seed, device.device_id), plan, target) : undefined,
+		member: member && {
+			status: member.status,
+			attempts: member.attempts,
+			nextTryAtMs: member.next_try_at_ms ?? undefined,
+		},
+	};
+}

@@ -1,0 +1,186 @@
+// Goes through the devices of a rollout's target, page by page: who would get what before it starts, and how many are
+// within reach once it runs. Reads only; a look at a large fleet, so nothing is locked meanwhile.
+
+import { isThrough } from "../domain/rollout-offer.js";
+import {
+	isWithinReach,
+	type LeftOutReason,
+	type Placement,
+	placeOf,
+	type TargetDevice,
+	type TargetRollout,
+} from "../domain/rollout-target.js";
+import { countMembers, type MemberCount } from "./rollout-member-store.js";
+import { planOf, targetOf } from "./rollout-store.js";
+import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
+
+const PAGE_DEVICES = 2000;
+/** Devices named in a preview, for each wave and each reason. */
+const SAMPLE_DEVICES = 100;
+
+export interface Sample {
+	count: number;
+	readonly device_ids: string[];
+}
+
+export interface Preview {
+	readonly waves: readonly Sample[];
+	readonly left_out: Partial<Record<LeftOutReason, Sample>>;
+}
+
+export async function previewRollout(db: Records, row: RolloutRow, release: ReleaseRow): Promise<Preview> {
+	const rollout = await targetRollout(db, row, release);
+	const waves: Sample[] = rollout.plan.waves.map(() => ({ count: 0, device_ids: [] }));
+	const leftOut: Partial<Record<LeftOutReason, Sample>> = {};
+	for await (const devices of targetPages(db, row))
+		for (const device of devices) note(sampleOf(placeOf(device, rollout), waves, leftOut), device.deviceId);
+	return { waves, left_out: leftOut };
+}
+
+function sampleOf(
+	placement: Placement,
+	waves: readonly Sample[],
+	leftOut: Partial<Record<LeftOutReason, Sample>>,
+): Sample | undefined {
+	if (placement.kind === "in") return waves[placement.wave];
+	leftOut[placement.reason] ??= { count: 0, device_ids: [] };
+	return leftOut[placement.reason];
+}
+
+function note(sample: Sample | undefined, deviceId: string): void {
+	if (sample === undefined) return;
+	sample.count++;
+	if (sample.device_ids.length < SAMPLE_DEVICES) sample.device_ids.push(deviceId);
+}
+
+/** How many devices each wave has: those that are through, and those within reach that are still to come. */
+export async function countWaves(db: Records, row: RolloutRow, release: ReleaseRow, nowMs: number) {
+	const rollout = await targetRollout(db, row, release);
+	const through = await devicesThrough(db, row.id);
+	const sizes = rollout.plan.waves.map((_wave, wave) => finishedIn(through.counts, wave));
+	for await (const devices of targetPages(db, row)) {
+		const members = await through.among(devices.map(({ deviceId }) => deviceId));
+		for (const device of devices) {
+			if (members.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
+			const placement = placeOf(device, rollout);
+			if (placement.kind === "in") sizes[placement.wave] = (sizes[placement.wave] ?? 0) + 1;
+		}
+	}
+	return sizes;
+}
+
+function finishedIn(counts: readonly MemberCount[], wave: number): number {
+	return counts
+		.filter((item) => item.wave === wave && isThrough(item.status) && item.status !== "aborted")
+		.reduce((sum, { count }) => sum + count, 0);
+}
+
+async function devicesThrough(db: Records, rolloutId: number) {
+	return {
+		counts: await countMembers(db, rolloutId),
+		async among(deviceIds: readonly string[]): Promise<Set<string>> {
+			if (deviceIds.length === 0) return new Set();
+			const rows = await db
+				.selectFrom("rollout_devices")
+				.select(["device_id", "status"])
+				.where("rollout_id", "=", rolloutId)
+				.where("device_id", ">=", deviceIds[0] ?? "")
+				.where("device_id", "<=", deviceIds.at(-1) ?? "")
+				.execute();
+			return new Set(rows.filter(({ status }) => isThrough(status)).map((member) => member.device_id));
+		},
+	};
+}
+
+async function targetRollout(db: Records, row: RolloutRow, release: ReleaseRow): Promise<TargetRollout> {
+	const known = await db
+		.selectFrom("releases")
+		.select(["version", "security_version"])
+		.where("device_type", "=", row.device_type)
+		.execute();
+	const securityVersions = new Map(known.map((item) => [item.version, item.security_version]));
+	return {
+		deviceType: row.device_type,
+		chip: row.chip,
+		seed: row.seed,
+		plan: planOf(row),
+		target: targetOf(row),
+		release,
+		securityVersionOf: (version) => securityVersions.get(version),
+	};
+}
+
+/** In order of device id. */
+async function* targetPages(db: Records, row: RolloutRow): AsyncGenerator<TargetDevice[]> {
+	for (let after = ""; ; ) {
+		const page = await targetPage(db, row, after);
+		yield page;
+		const last = page.at(-1);
+		if (last === undefined || page.length < PAGE_DEVICES) return;
+		after = last.deviceId;
+	}
+}
+
+async function targetPage(db: Records, row: RolloutRow, after: string): Promise<TargetDevice[]> {
+	const target = targetOf(row);
+	if (target.kind === "devices") return namedPage(db, row.id, after);
+	let query = db
+		.selectFrom("devices")
+		.leftJoin("device_status", "device_status.device_id", "devices.device_id")
+		.select([
+			"devices.device_id",
+			"devices.device_type",
+			"devices.chip",
+			"device_status.chip as reported_chip",
+		])
+		.select(["devices.decommissioned_at_ms", "devices.channel", "devices.last_seen_at_ms"])
+		.select("device_status.version")
+		.where("devices.device_id", ">", after)
+		.orderBy("devices.device_id")
+		.limit(PAGE_DEVICES);
+	if (target.kind === "group") query = query.where("devices.group_name", "=", target.group);
+	else if (target.kind === "tag")
+		query = query.where("devices.device_id", "in", (from) =>
+			from.selectFrom("device_tags").select("device_tags.device_id").where("tag", "=", target.tag),
+		);
+	else query = query.where("devices.device_type", "=", row.device_type);
+	return (await query.execute()).map(deviceOf);
+}
+
+// What was named and never registered shows as well.
+async function namedPage(db: Records, rolloutId: number, after: string): Promise<TargetDevice[]> {
+	const rows = await db
+		.selectFrom("rollout_targets")
+		.leftJoin("devices", "devices.device_id", "rollout_targets.device_id")
+		.leftJoin("device_status", "device_status.device_id", "rollout_targets.device_id")
+		.select(["rollout_targets.device_id", "devices.device_type", "devices.chip"])
+		.select(["device_status.chip as reported_chip", "device_status.version"])
+		.select(["devices.decommissioned_at_ms", "devices.channel", "devices.last_seen_at_ms"])
+		.where("rollout_targets.rollout_id", "=", rolloutId)
+		.where("rollout_targets.device_id", ">", after)
+		.orderBy("rollout_targets.device_id")
+		.limit(PAGE_DEVICES)
+		.execute();
+	return rows.map(deviceOf);
+}
+
+function deviceOf(row: {
+	readonly device_id: string;
+	readonly device_type: string | null;
+	readonly chip: string | null;
+	readonly reported_chip: string | null;
+	readonly decommissioned_at_ms: number | null;
+	readonly channel: string | null;
+	readonly last_seen_at_ms: number | null;
+	readonly version: string | null;
+}): TargetDevice {
+	return {
+		deviceId: row.device_id,
+		deviceType: row.device_type ?? undefined,
+		chip: row.chip ?? row.reported_chip ?? undefined,
+		isDecommissioned: row.decommissioned_at_ms !== null,
+		channel: row.channel ?? "stable",
+		version: row.version ?? undefined,
+		lastSeenAtMs: row.last_seen_at_ms ?? undefined,
+	};
+}
