@@ -41,6 +41,7 @@ describe("an upload", () => {
 			chunk_size: 4096,
 			total_chunks: 25,
 			key_id: rig.releaseKey.keyId,
+			channel: "stable",
 			is_active: true,
 		});
 		expect(await rig.storedFiles()).toEqual([`${sha256(image)}.bin`]);

@@ -10,6 +10,8 @@ export interface UploadClaims {
 	readonly hash?: string | undefined;
 	readonly buildNumber?: number | undefined;
 	readonly deviceType?: string | undefined;
+	readonly chip?: string | undefined;
+	readonly minCurrentVersion?: string | undefined;
 }
 
 /** Throws `manifest-mismatch` when a claim differs from what is signed. */
@@ -20,6 +22,8 @@ export function checkClaims(claims: UploadClaims, statement: ReleaseStatement): 
 		["hash", claims.hash, statement.hash],
 		["build_number", claims.buildNumber, statement.buildNumber],
 		["device_type", claims.deviceType, statement.deviceType],
+		["chip", claims.chip, statement.chip],
+		["min_current_version", claims.minCurrentVersion, statement.minCurrentVersion],
 	];
 	for (const [name, claimed, signed] of pairs) {
 		if (claimed !== undefined && claimed !== signed)

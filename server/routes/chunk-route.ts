@@ -17,16 +17,22 @@ import { CHUNK_COUNT_MAX, CHUNK_SIZES_BYTES, HASH_BYTES, MAC_BYTES } from "../..
 import { chunkCountOf, chunkLengthOf } from "../../src/protocol/manifest.js";
 import type { Caller } from "../auth/device-authenticator.js";
 import { chunkKeyOf, hmac } from "../auth/device-keys.js";
+import { mayDownload } from "../domain/download-right.js";
 import type { Server, Services } from "../services.js";
 import type { OpenImage } from "../stores/image-store.js";
 import { findActiveRelease, findReleaseById } from "../stores/release-store.js";
 import type { ReleaseRow } from "../stores/tables.js";
+import { CHUNK_MEDIA } from "./device-answers.js";
 import { callerOf } from "./device-scope.js";
+import { describe } from "./operation.js";
 import { ChunkBytesSchema, HashSchema } from "./schemas.js";
 
 const Query = Type.Object({
-	/** Counted from 0. */
-	chunk_number: Type.Integer({ minimum: 0, maximum: CHUNK_COUNT_MAX - 1 }),
+	chunk_number: Type.Integer({
+		minimum: 0,
+		maximum: CHUNK_COUNT_MAX - 1,
+		description: "Counted from 0",
+	}),
 	count: Type.Optional(Type.Integer({ minimum: 1, maximum: CHUNK_COUNT_MAX })),
 	chunk_size: Type.Optional(ChunkBytesSchema),
 	/** 1: the device has the first chunk; its frame comes without data. Frames only. */
@@ -46,8 +52,16 @@ interface ChunkRange {
 	readonly isFirstHeld: boolean;
 }
 
+const CHUNK = describe({
+	tag: "Device interface",
+	summary: "Pieces of an image",
+	querystring: Query,
+	answers: { 200: { media: CHUNK_MEDIA } },
+	errors: ["release-unknown"],
+});
+
 export function registerChunkRoute(server: Server, services: Services): void {
-	server.get(CHUNK_PATH, { schema: { querystring: Query } }, async (request, reply) => {
+	server.get(CHUNK_PATH, { schema: CHUNK }, async (request, reply) => {
 		const caller = callerOf(request);
 		const { chunk_number: first, count = 1, chunk_size, held, hash } = request.query;
 		const accepted = acceptedType(request.headers.accept);
@@ -79,7 +93,6 @@ function acceptedType(accept: string | undefined): "frames" | "json" {
 	throw new FotaError("request-malformed", `accept names neither ${CHUNKS_MEDIA_TYPE} nor application/json`);
 }
 
-// Only what is active and of the device's own type: a device cannot be made to read another product's firmware.
 async function releaseOf(
 	services: Services,
 	{ device }: Caller,
@@ -91,12 +104,8 @@ async function releaseOf(
 			: device.offered_release_id !== null
 				? await findReleaseById(services.db, device.offered_release_id)
 				: undefined;
-	const isOffered =
-		release !== undefined &&
-		release.is_active === 1 &&
-		release.device_type === device.device_type &&
-		(device.chip === null || device.chip === release.chip);
-	if (!isOffered) throw new FotaError("release-unknown", "no such release is offered to this device");
+	if (release === undefined || !mayDownload(device, release))
+		throw new FotaError("release-unknown", "no such release is offered to this device");
 	return release;
 }
 

@@ -36,7 +36,8 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 	const create = options.create ?? ((path) => open(path, "wx", 0o640));
 	const incoming = join(directory, INCOMING);
 	await mkdir(incoming, { recursive: true });
-	const pathOf = (hash: string) => join(directory, hash.slice(0, 2), `${hash}.bin`);
+	const addressOf = (hash: string) => `${hash.slice(0, 2)}/${hash}.bin`;
+	const pathOf = (hash: string) => join(directory, addressOf(hash));
 	return {
 		async stage(source, { maxBytes }) {
 			const path = join(incoming, randomUUID());
@@ -48,6 +49,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 			}
 		},
 		open: (hash) => openImage(pathOf(hash)),
+		addressOf,
 		remove: (hash) => rm(pathOf(hash), { force: true }),
 		listKeptBefore: (timeMs) => listKeptBefore(directory, timeMs),
 		async removeUnfinished(beforeMs) {

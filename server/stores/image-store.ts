@@ -24,6 +24,8 @@ export interface ImageStore {
 	stage(source: AsyncIterable<Uint8Array>, options: { readonly maxBytes: number }): Promise<StagedImage>;
 	/** Throws `server-unavailable` when the image is not there. */
 	open(hash: string): Promise<OpenImage>;
+	/** Where the store has it, for people: a path below the folder, or the address in the object store. */
+	addressOf(hash: string): string;
 	/** Nothing happens if it is not there. */
 	remove(hash: string): Promise<void>;
 	/** Hashes of the images that were kept before this moment (Unix milliseconds). */

@@ -13,6 +13,7 @@ import {
 	decidePublication,
 	type UploadClaims,
 } from "../domain/publication.js";
+import type { Channel } from "../domain/release-channel.js";
 import { appendEvents } from "./event-store.js";
 import type { ImageStore, StagedImage } from "./image-store.js";
 import { takeLock } from "./locks.js";
@@ -22,14 +23,30 @@ import type { Records, ReleaseRow } from "./tables.js";
 /** Younger ones may belong to an upload that another server is about to end. */
 const ORPHAN_AGE_MS = 3_600_000;
 
+/** What the uploader decides and nobody signs. What is left out: the default, or what the release has already. */
+export interface UploadTerms {
+	/** Default: what the release was called before is forgotten. */
+	readonly description?: string | undefined;
+	/** Default "stable". */
+	readonly channel?: Channel | undefined;
+	/** Default: none. */
+	readonly notes?: string | undefined;
+	/** Default false. */
+	readonly isSecurityFix?: boolean | undefined;
+	/** False: devices get it only once it is activated. Default true. */
+	readonly isActive?: boolean | undefined;
+}
+
 export interface Upload {
 	/** Compact JWS. */
 	readonly release: string;
 	readonly claims: UploadClaims;
 	/** Chunk size for devices that do not ask for one, in bytes. */
 	readonly chunkBytes: number;
-	readonly description: string | undefined;
+	readonly terms: UploadTerms;
 	readonly image: AsyncIterable<Uint8Array>;
+	/** Last in the transaction that makes or changes a release. Default: nothing. */
+	readonly note?: (transaction: Records, published: Published) => Promise<void>;
 }
 
 export interface PublishTools {
@@ -126,21 +143,35 @@ async function decideAndKeep(transaction: Records, checked: Checked, nowMs: numb
 			`${statement.version} exists for ${statement.deviceType} with other content`,
 		);
 	await checked.staged.keep();
-	if (existing === undefined) {
-		const release = await insertRelease(transaction, {
-			...termsOf(checked, nowMs),
-			device_type: statement.deviceType,
-			chip: statement.chip,
-			version: statement.version,
-			size_bytes: statement.sizeBytes,
-			hash: statement.hash,
-			project_name: checked.image.projectName,
-			created_at_ms: nowMs,
-		});
-		await appendEvents(transaction, creationEvents(checked), nowMs);
-		return { release, outcome: "created" };
-	}
-	if (decision === "unchanged") return { release: existing, outcome: "unchanged" };
+	if (existing !== undefined && decision === "unchanged") return { release: existing, outcome: "unchanged" };
+	const published = await (existing === undefined
+		? create(transaction, checked, nowMs)
+		: reissue(transaction, existing, { checked, nowMs }));
+	await checked.upload.note?.(transaction, published);
+	return published;
+}
+
+async function create(transaction: Records, checked: Checked, nowMs: number): Promise<Published> {
+	const { statement } = checked.signed;
+	const release = await insertRelease(transaction, {
+		...termsOf(checked, nowMs),
+		device_type: statement.deviceType,
+		chip: statement.chip,
+		version: statement.version,
+		size_bytes: statement.sizeBytes,
+		hash: statement.hash,
+		project_name: checked.image.projectName,
+		created_at_ms: nowMs,
+	});
+	await appendEvents(transaction, creationEvents(checked), nowMs);
+	return { release, outcome: "created" };
+}
+
+async function reissue(
+	transaction: Records,
+	existing: ReleaseRow,
+	{ checked, nowMs }: { readonly checked: Checked; readonly nowMs: number },
+): Promise<Published> {
 	const release = await updateRelease(transaction, existing.id, termsOf(checked, nowMs));
 	const event = eventOf(checked, "release_reissued", { released_at: release.released_at });
 	await appendEvents(transaction, [event], nowMs);
@@ -155,11 +186,20 @@ function termsOf({ upload, signed }: Checked, nowMs: number) {
 		min_current_version: signed.statement.minCurrentVersion ?? null,
 		released_at: signed.statement.releasedAt,
 		chunk_bytes: upload.chunkBytes,
-		description: upload.description ?? null,
+		description: upload.terms.description ?? null,
 		statement: upload.release,
 		key_id: signed.keyId,
-		is_active: 1,
 		updated_at_ms: nowMs,
+		...chosenTermsOf(upload.terms, nowMs),
+	};
+}
+
+function chosenTermsOf({ channel, notes, isSecurityFix, isActive = true }: UploadTerms, nowMs: number) {
+	return {
+		...(isActive ? { is_active: 1, published_at_ms: nowMs } : { is_active: 0 }),
+		...(channel === undefined ? {} : { channel }),
+		...(notes === undefined ? {} : { notes }),
+		...(isSecurityFix === undefined ? {} : { is_security_fix: Number(isSecurityFix) }),
 	};
 }
 

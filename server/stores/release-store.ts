@@ -1,4 +1,6 @@
 // Releases and the public keys that may sign them.
+import type { Channel } from "../domain/release-channel.js";
+import { kindOf } from "./database.js";
 import type { NewReleaseRow, Records, ReleaseRow } from "./tables.js";
 
 export async function findReleaseKey(db: Records, keyId: string): Promise<string | undefined> {
@@ -59,32 +61,77 @@ export async function findActiveRelease(
 		.executeTakeFirst();
 }
 
+/** Only those on one of `channels`. Default: on any. */
 export async function listActiveReleases(
 	db: Records,
 	deviceType: string,
 	chip: string,
+	channels?: readonly Channel[],
 ): Promise<ReleaseRow[]> {
-	return db
+	let query = db
 		.selectFrom("releases")
 		.selectAll()
 		.where("device_type", "=", deviceType)
 		.where("chip", "=", chip)
-		.where("is_active", "=", 1)
-		.execute();
+		.where("is_active", "=", 1);
+	if (channels !== undefined) query = query.where("channel", "in", [...channels]);
+	return query.execute();
 }
 
-export interface ReleaseQuery {
+/** Within a transaction: what is read still holds when it writes. */
+export async function lockRelease(transaction: Records, id: number): Promise<ReleaseRow | undefined> {
+	const query = transaction.selectFrom("releases").selectAll().where("id", "=", id);
+	// On SQLite there is one transaction at a time.
+	return (kindOf(transaction) === "sqlite" ? query : query.forUpdate()).executeTakeFirst();
+}
+
+export interface ReleaseFilter {
 	readonly deviceType?: string | undefined;
-	/** Only releases with a higher id. */
-	readonly after: number;
+	readonly chip?: string | undefined;
+	readonly version?: string | undefined;
+	readonly channel?: Channel | undefined;
+	readonly isActive?: boolean | undefined;
+	readonly isSecurityFix?: boolean | undefined;
+}
+
+export interface ReleaseQuery extends ReleaseFilter {
+	/** Only releases with a higher id. Default: from the first on. */
+	readonly after?: number | undefined;
+	/** This many are passed over. Default 0. */
+	readonly offset?: number | undefined;
+	/** Falling ids. Default false. */
+	readonly isNewestFirst?: boolean | undefined;
 	readonly limit: number;
 }
 
-/** In rising order of id. */
+/** In rising order of id, unless the newest are wanted first. */
 export async function listReleases(db: Records, options: ReleaseQuery): Promise<ReleaseRow[]> {
-	let query = db.selectFrom("releases").selectAll().where("id", ">", options.after);
-	if (options.deviceType !== undefined) query = query.where("device_type", "=", options.deviceType);
-	return query.orderBy("id").limit(options.limit).execute();
+	return filtered(db, options)
+		.selectAll()
+		.where("id", ">", options.after ?? 0)
+		.orderBy("id", options.isNewestFirst === true ? "desc" : "asc")
+		.limit(options.limit)
+		.offset(options.offset ?? 0)
+		.execute();
+}
+
+export async function countReleases(db: Records, filter: ReleaseFilter): Promise<number> {
+	const { count } = await filtered(db, filter)
+		.select((select) => select.fn.countAll<number>().as("count"))
+		.executeTakeFirstOrThrow();
+	return Number(count);
+}
+
+function filtered(db: Records, filter: ReleaseFilter) {
+	let query = db.selectFrom("releases");
+	if (filter.deviceType !== undefined) query = query.where("device_type", "=", filter.deviceType);
+	if (filter.chip !== undefined) query = query.where("chip", "=", filter.chip);
+	if (filter.version !== undefined) query = query.where("version", "=", filter.version);
+	if (filter.channel !== undefined) query = query.where("channel", "=", filter.channel);
+	if (filter.isActive !== undefined) query = query.where("is_active", "=", Number(filter.isActive));
+	if (filter.isSecurityFix !== undefined)
+		query = query.where("is_security_fix", "=", Number(filter.isSecurityFix));
+	return query;
 }
 
 export async function insertRelease(db: Records, row: NewReleaseRow): Promise<ReleaseRow> {

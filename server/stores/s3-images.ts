@@ -69,6 +69,7 @@ export async function openS3Images(settings: S3Settings): Promise<ImageStore> {
 				close: async () => {},
 			};
 		},
+		addressOf: (hash) => `s3://${settings.bucket}/${settings.prefix ?? ""}${pathOf(hash)}`,
 		async remove(hash) {
 			cache.forget(hash);
 			await bucket.remove(pathOf(hash));

@@ -1,0 +1,145 @@
+// Backup under load and restore, on both databases; and what a restore refuses.
+import { randomUUID } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { runCommand } from "../../../server/commands/command-line.js";
+import { parseSettings } from "../../../server/settings.js";
+import { makeDatabase } from "../../support/postgres.js";
+import { sha256 } from "../release-kit.js";
+import { ServerRig } from "../server-rig.js";
+
+let folder: string;
+let rigs: ServerRig[];
+let said: string[];
+beforeEach(async () => {
+	folder = await mkdtemp(join(tmpdir(), "fota-backup-test-"));
+	rigs = [];
+	said = [];
+});
+afterEach(async () => {
+	await Promise.all(rigs.map((rig) => rig.close()));
+	await rm(folder, { recursive: true });
+});
+
+/** A place for a server: data folder, and on PostgreSQL an empty database. */
+async function place(name: string) {
+	const serverUrl = inject("postgresUrl");
+	const DATABASE_URL = serverUrl === undefined ? "" : await makeDatabase(serverUrl, `b_${randomUUID()}`);
+	return parseSettings({ FOTA_DATA: join(folder, name), DATABASE_URL });
+}
+
+async function serve({ app }: Awaited<ReturnType<typeof place>>): Promise<ServerRig> {
+	const rig = await ServerRig.create({ dataDirectory: app.dataDirectory, databaseUrl: app.databaseUrl });
+	rigs.push(rig);
+	return rig;
+}
+
+const run = (settings: Awaited<ReturnType<typeof place>>, ...words: string[]) =>
+	runCommand(words, { settings, say: (line) => void said.push(line) });
+
+describe("a backup", () => {
+	it("made under load holds every report that was accepted before it began, and every image", async () => {
+		const [from, to] = [await place("from"), await place("to")];
+		const rig = await serve(from);
+		const images = [await rig.publish(), await rig.publish({ version: "1.2.0", seed: 5 })];
+		const devices = await Promise.all(Array.from({ length: 4 }, (_, i) => rig.device(`dev-${i}`)));
+		const accepted = new Map<string, number>();
+		let isOver = false;
+		const load = devices.map(async (device) => {
+			for (let uptimeSeconds = 1; !isOver; uptimeSeconds++) {
+				const answer = await device.report(rig.server, { uptimeSeconds });
+				if (answer.statusCode === 200) accepted.set(device.deviceId, uptimeSeconds);
+				// The backup is made in this very process.
+				await new Promise((resolve) => setImmediate(resolve));
+			}
+		});
+		await expect.poll(() => accepted.size, { timeout: 30_000 }).toBe(4);
+		const before = new Map(accepted);
+		await run(from, "backup", join(folder, "backup"));
+		isOver = true;
+		await Promise.all(load);
+		await run(to, "restore", join(folder, "backup"));
+		const restored = await serve(to);
+		const { devices: rows } = (await restored.get("/api/cloud/fota/status")).json();
+		for (const { device_id: id, uptime_s: uptime } of rows)
+			expect(uptime).toBeGreaterThanOrEqual(before.get(id) ?? 0);
+		expect(rows).toHaveLength(4);
+		for (const device of devices) expect((await device.report(restored.server)).statusCode).toBe(200);
+		const names = await readdir(join(to.app.dataDirectory, "images"), { recursive: true });
+		for (const image of images) {
+			const hash = sha256(image);
+			expect(names).toContain(join(hash.slice(0, 2), `${hash}.bin`));
+		}
+	});
+
+	it("has the secrets only where it is asked for them, and says so loudly", async () => {
+		const [from, to] = [await place("from"), await place("to")];
+		await serve(from);
+		await writeFile(join(from.app.dataDirectory, "master-key"), `${"07".repeat(32)}\n`);
+		await run(from, "backup", join(folder, "plain"));
+		expect(await readdir(join(folder, "plain"))).not.toContain("secrets");
+		expect(said.join("\n")).toContain("master key is NOT in this backup");
+		await run(from, "backup", join(folder, "full"), "--with-secrets");
+		expect(said.join("\n")).toContain("WITH SECRETS");
+		expect((await stat(join(folder, "full"))).mode & 0o077).toBe(0);
+		await run(to, "restore", join(folder, "full"));
+		const path = join(to.app.dataDirectory, "master-key");
+		expect(await readFile(path, "utf8")).toBe(`${"07".repeat(32)}\n`);
+		expect((await stat(path)).mode & 0o077).toBe(0);
+	});
+
+	it("replaces nothing, and a restore neither", async () => {
+		const from = await place("from");
+		await serve(from);
+		await run(from, "backup", join(folder, "backup"));
+		const refused = { code: "request-malformed" };
+		await expect(run(from, "backup", join(folder, "backup"))).rejects.toMatchObject(refused);
+		await expect(run(from, "restore", join(folder, "backup"))).rejects.toMatchObject(refused);
+		await expect(run(await place("to"), "restore", folder)).rejects.toMatchObject(refused);
+	});
+
+	it("that was damaged is refused, and leaves no database", async () => {
+		const from = await place("from");
+		await (await serve(from)).publish();
+		await run(from, "backup", join(folder, "backup"));
+		const [name = ""] = await readdir(join(folder, "backup", "images"));
+		const path = join(folder, "backup", "images", name);
+		const image = await readFile(path);
+		await writeFile(path, image.fill(0xa5, 5000, 5010));
+		const to = await place("to");
+		await expect(run(to, "restore", join(folder, "backup"))).rejects.toMatchObject({ code: "server-failed" });
+		expect(await readdir(to.app.dataDirectory)).not.toContain("fota.db");
+	});
+});
+
+describe("migrate", () => {
+	it("says what there is, goes a step down and up again", async () => {
+		const settings = await place("m");
+		await run(settings, "migrate", "up").catch(() => undefined);
+		await serve(settings);
+		said = [];
+		await run(settings, "migrate", "down");
+		expect(said.at(-1)).toMatch(/missing$/);
+		said = [];
+		await run(settings, "migrate", "up");
+		await run(settings, "migrate", "status");
+		expect(said.filter((line) => line.endsWith("missing"))).toEqual([]);
+	});
+
+	it.each([
+		["migrate"],
+		["migrate", "sideways"],
+		["backup"],
+		["restore", "a", "b"],
+		["serve", "x"],
+		["backup", "--no"],
+	])("%s %s is no command, and is answered with those there are", async (...words) => {
+		const settings = await place("m");
+		await serve(settings);
+		await expect(run(settings, ...words)).rejects.toMatchObject({
+			message: expect.stringContaining("usage:"),
+		});
+	});
+});

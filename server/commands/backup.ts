@@ -1,0 +1,178 @@
+// `backup FOLDER`: a copy of database and images while the server runs. The database first: the images of the releases in
+// it are there by then, and stay. Called by command-line.ts.
+import { access, copyFile, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import Database from "libsql";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { DATABASE_FILE, openImages } from "../open-stores.js";
+import type { Settings } from "../settings.js";
+import { openDatabase } from "../stores/database.js";
+import { syncFolder } from "../stores/durable-file.js";
+import type { ImageStore } from "../stores/image-store.js";
+import { listMigrations } from "../stores/migrate.js";
+import type { Records } from "../stores/tables.js";
+import {
+	type BackupManifest,
+	DATABASE_FILES,
+	hashOfFile,
+	IMAGES_FOLDER,
+	MANIFEST_FILE,
+	SECRET_FILES,
+	SECRETS_FOLDER,
+} from "./backup-format.js";
+import { runPostgresTool } from "./postgres-tools.js";
+
+export interface BackupOptions {
+	readonly settings: Settings;
+	/** Made; must not exist. Whole or absent afterwards. */
+	readonly folder: string;
+	readonly isWithSecrets: boolean;
+	readonly say: (line: string) => void;
+}
+
+/** Throws `request-malformed` when the folder exists, `server-failed` when something cannot be copied. */
+export async function backUp(options: BackupOptions): Promise<void> {
+	const folder = resolve(options.folder);
+	const draft = `${folder}.partial`;
+	if (await exists(folder)) throw new FotaError("request-malformed", `${folder} exists already`);
+	await rm(draft, { recursive: true, force: true });
+	await mkdir(join(draft, IMAGES_FOLDER), { recursive: true, mode: 0o700 });
+	try {
+		const manifest = await fill(draft, options);
+		await writeDurably(join(draft, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, "\t")}\n`);
+		for (const part of [join(draft, IMAGES_FOLDER), draft]) await syncFolder(part);
+		await rename(draft, folder);
+		await syncFolder(dirname(folder));
+		options.say(`backed up: the database and ${manifest.images.length} image(s) to ${folder}`);
+	} catch (error) {
+		await rm(draft, { recursive: true, force: true });
+		throw error;
+	}
+}
+
+async function fill(draft: string, options: BackupOptions): Promise<BackupManifest> {
+	const { dataDirectory, databaseUrl, s3 } = options.settings.app;
+	const kind = databaseUrl === undefined ? "sqlite" : "postgres";
+	const copy = join(draft, DATABASE_FILES[kind]);
+	const createdAt = new Date().toISOString();
+	if (databaseUrl === undefined) copySqlite(join(dataDirectory, DATABASE_FILE), copy);
+	else
+		await runPostgresTool(
+			"pg_dump",
+			["--format=custom", "--no-owner", "--no-privileges", `--file=${copy}`],
+			databaseUrl,
+		);
+	await syncFile(copy);
+	const db = openDatabase(databaseUrl ?? join(dataDirectory, DATABASE_FILE));
+	const images = await openImages(s3, join(dataDirectory, "images"));
+	try {
+		const hashes = await copyImages(db, images, join(draft, IMAGES_FOLDER));
+		if (options.isWithSecrets) await copySecrets(dataDirectory, join(draft, SECRETS_FOLDER));
+		sayOfSecrets(options);
+		const migrations = await listMigrations(db);
+		return {
+			format: 1,
+			database: kind,
+			database_sha256: await hashOfFile(copy),
+			created_at: createdAt,
+			migrations: migrations.flatMap(({ name, executedAt }) => (executedAt === undefined ? [] : name)),
+			images: hashes,
+			has_secrets: options.isWithSecrets,
+		};
+	} finally {
+		await images.close();
+		await db.destroy();
+	}
+}
+
+/** All that was committed when it begins, while the server goes on writing (https://sqlite.org/lang_vacuum.html). */
+function copySqlite(from: string, to: string): void {
+	const database = new Database(from, { readonly: true, fileMustExist: true } as Database.Options);
+	try {
+		database.prepare("vacuum into ?").run(to);
+	} catch (cause) {
+		throw new FotaError("server-failed", `${from} cannot be copied: ${(cause as Error).message}`, { cause });
+	} finally {
+		database.close();
+	}
+	checkIntegrity(to);
+}
+
+/** Throws `server-failed`. */
+export function checkIntegrity(path: string): void {
+	const database = new Database(path, { readonly: true } as Database.Options);
+	try {
+		const rows = database.prepare("pragma integrity_check").all() as { integrity_check: string }[];
+		if (rows.length !== 1 || rows[0]?.integrity_check !== "ok")
+			throw new FotaError("server-failed", `${path} is damaged: ${rows[0]?.integrity_check ?? "no answer"}`);
+	} finally {
+		database.close();
+	}
+}
+
+/** Each is compared with its hash on the way. */
+async function copyImages(db: Records, images: ImageStore, folder: string): Promise<string[]> {
+	const rows = await db
+		.selectFrom("releases")
+		.select(["hash", "size_bytes"])
+		.distinct()
+		.orderBy("hash")
+		.execute();
+	for (const { hash, size_bytes: sizeBytes } of rows) {
+		const image = Buffer.alloc(sizeBytes);
+		const source = await images.open(hash);
+		try {
+			await source.read(0, image);
+		} finally {
+			await source.close();
+		}
+		const path = join(folder, `${hash}.bin`);
+		await writeDurably(path, image);
+		if ((await hashOfFile(path)) !== hash)
+			throw new FotaError("server-failed", `the image ${hash} in the store is not what it was`);
+	}
+	return rows.map(({ hash }) => hash);
+}
+
+async function copySecrets(dataDirectory: string, folder: string): Promise<void> {
+	await mkdir(folder, { mode: 0o700 });
+	for (const name of SECRET_FILES) {
+		if (!(await exists(join(dataDirectory, name)))) continue;
+		await copyFile(join(dataDirectory, name), join(folder, name));
+		await syncFile(join(folder, name));
+	}
+	await syncFolder(folder);
+}
+
+function sayOfSecrets({ isWithSecrets, say }: BackupOptions): void {
+	if (isWithSecrets)
+		say(
+			"WITH SECRETS: whoever has this backup can speak as every device and as an admin. Keep it locked away.",
+		);
+	else
+		say(
+			"Without secrets: the master key is NOT in this backup, and without it every device is locked out. Keep a copy " +
+				"of it elsewhere (the file master-key, or FOTA_MASTER_KEY), or back up with --with-secrets.",
+		);
+}
+
+async function writeDurably(path: string, data: string | Uint8Array): Promise<void> {
+	await writeFile(path, data, { mode: 0o600, flag: "wx" });
+	await syncFile(path);
+}
+
+async function syncFile(path: string): Promise<void> {
+	const file = await open(path, "r+");
+	try {
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+}
+
+async function exists(path: string): Promise<boolean> {
+	return access(path).then(
+		() => true,
+		() => false,
+	);
+}

@@ -1,0 +1,59 @@
+// The server program's commands beside serving: `backup`, `restore`, `migrate`. Called by main.ts with its arguments.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { DATABASE_FILE } from "../open-stores.js";
+import type { Settings } from "../settings.js";
+import { openDatabase } from "../stores/database.js";
+import { listMigrations, migrateDown, migrateToLatest } from "../stores/migrate.js";
+import type { Records } from "../stores/tables.js";
+import { backUp } from "./backup.js";
+import { restore } from "./restore.js";
+
+const USAGE =
+	"usage: npm run server -- backup FOLDER [--with-secrets] | restore FOLDER | migrate up|down|status (without one: serve)";
+
+export interface CommandOptions {
+	readonly settings: Settings;
+	readonly say: (line: string) => void;
+}
+
+/** Throws `request-malformed` for arguments that are no command. */
+export async function runCommand(words: readonly string[], options: CommandOptions): Promise<void> {
+	const { positionals, values } = parse(words);
+	const [command, argument, ...rest] = positionals;
+	if (argument === undefined || rest.length > 0) throw new FotaError("request-malformed", USAGE);
+	const isWithSecrets = values["with-secrets"] ?? false;
+	if (isWithSecrets && command !== "backup") throw new FotaError("request-malformed", USAGE);
+	if (command === "backup") return backUp({ ...options, folder: argument, isWithSecrets });
+	if (command === "restore") return restore({ ...options, folder: argument });
+	if (command === "migrate") return migrate(argument, options);
+	throw new FotaError("request-malformed", USAGE);
+}
+
+function parse(words: readonly string[]) {
+	try {
+		const options = { "with-secrets": { type: "boolean" } } as const;
+		return parseArgs({ args: [...words], options, allowPositionals: true });
+	} catch (cause) {
+		throw new FotaError("request-malformed", USAGE, { cause });
+	}
+}
+
+async function migrate(direction: string, { settings, say }: CommandOptions): Promise<void> {
+	const { databaseUrl, dataDirectory } = settings.app;
+	const db = openDatabase(databaseUrl ?? join(dataDirectory, DATABASE_FILE));
+	try {
+		if (direction === "up") await migrateToLatest(db);
+		else if (direction === "down") await migrateDown(db);
+		else if (direction !== "status") throw new FotaError("request-malformed", USAGE);
+		await sayStatus(db, say);
+	} finally {
+		await db.destroy();
+	}
+}
+
+async function sayStatus(db: Records, say: (line: string) => void): Promise<void> {
+	for (const { name, executedAt } of await listMigrations(db))
+		say(`${name}  ${executedAt === undefined ? "missing" : `since ${executedAt.toISOString()}`}`);
+}

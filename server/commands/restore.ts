@@ -1,0 +1,140 @@
+// `restore FOLDER`: puts a backup where the settings say, which must be empty. Images first, the database last: what is
+// broken off in the middle is no server. Called by command-line.ts.
+import { createReadStream } from "node:fs";
+import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
+import { DATABASE_FILE, openImages } from "../open-stores.js";
+import type { Settings } from "../settings.js";
+import { openDatabase } from "../stores/database.js";
+import { syncFolder, writeSecretOnce } from "../stores/durable-file.js";
+import type { ImageStore } from "../stores/image-store.js";
+import { checkIntegrity } from "./backup.js";
+import {
+	type BackupManifest,
+	DATABASE_FILES,
+	hashOfFile,
+	IMAGES_FOLDER,
+	readManifest,
+	SECRET_FILES,
+	SECRETS_FOLDER,
+} from "./backup-format.js";
+import { runPostgresTool } from "./postgres-tools.js";
+
+export interface RestoreOptions {
+	readonly settings: Settings;
+	readonly folder: string;
+	readonly say: (line: string) => void;
+}
+
+/** Throws `request-malformed` for what is no backup or a place that is not empty, `server-failed` for a damaged one. */
+export async function restore({ settings, folder, say }: RestoreOptions): Promise<void> {
+	const manifest = await readManifest(folder);
+	const { dataDirectory, databaseUrl, s3 } = settings.app;
+	const kind = databaseUrl === undefined ? "sqlite" : "postgres";
+	if (manifest.database !== kind)
+		throw new FotaError(
+			"request-malformed",
+			`the backup is of ${manifest.database}, the settings name ${kind}`,
+		);
+	const source = join(folder, DATABASE_FILES[kind]);
+	if ((await hashOfFile(source)) !== manifest.database_sha256)
+		throw new FotaError("server-failed", `${source} is damaged: not what was backed up`);
+	await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+	await refuseUsedDatabase(databaseUrl, join(dataDirectory, DATABASE_FILE));
+	const images = await openImages(s3, join(dataDirectory, "images"));
+	try {
+		await restoreImages(images, folder, manifest);
+	} finally {
+		await images.close();
+	}
+	await restoreSecrets(folder, dataDirectory, manifest, say);
+	if (databaseUrl === undefined) await restoreSqlite(source, join(dataDirectory, DATABASE_FILE));
+	else
+		await runPostgresTool(
+			"pg_restore",
+			[
+				"--no-owner",
+				"--no-privileges",
+				"--exit-on-error",
+				"--single-transaction",
+				`--dbname=${nameOf(databaseUrl)}`,
+				source,
+			],
+			databaseUrl,
+		);
+	say(`restored: the database of ${manifest.created_at} and ${manifest.images.length} image(s)`);
+}
+
+async function refuseUsedDatabase(databaseUrl: string | undefined, path: string): Promise<void> {
+	const isUsed = databaseUrl === undefined ? await hasFile(path) : await hasTables(databaseUrl);
+	if (isUsed)
+		throw new FotaError(
+			"request-malformed",
+			`${databaseUrl === undefined ? path : "the database"} is not empty; restore into an empty one, then switch over`,
+		);
+}
+
+async function hasFile(path: string): Promise<boolean> {
+	return readFile(path).then(
+		() => true,
+		(error: NodeJS.ErrnoException) => {
+			if (error.code === "ENOENT") return false;
+			throw error;
+		},
+	);
+}
+
+async function hasTables(databaseUrl: string): Promise<boolean> {
+	const db = openDatabase(databaseUrl);
+	try {
+		return (await db.introspection.getTables({ withInternalKyselyTables: true })).length > 0;
+	} finally {
+		await db.destroy();
+	}
+}
+
+async function restoreImages(images: ImageStore, folder: string, manifest: BackupManifest): Promise<void> {
+	if ((await images.listKeptBefore(Number.MAX_SAFE_INTEGER)).length > 0)
+		throw new FotaError("request-malformed", "the image store is not empty; restore into an empty one");
+	for (const hash of manifest.images) {
+		const path = join(folder, IMAGES_FOLDER, `${hash}.bin`);
+		const staged = await images.stage(createReadStream(path), { maxBytes: IMAGE_MAX_BYTES });
+		try {
+			if (staged.hash !== hash)
+				throw new FotaError("server-failed", `${path} is damaged: not what was backed up`);
+			await staged.keep();
+		} finally {
+			await staged.discard();
+		}
+	}
+}
+
+async function restoreSecrets(
+	folder: string,
+	dataDirectory: string,
+	manifest: BackupManifest,
+	say: (line: string) => void,
+): Promise<void> {
+	if (!manifest.has_secrets)
+		return say("The backup has no secrets: put the master key in place before the server is started.");
+	for (const name of SECRET_FILES) {
+		const path = join(folder, SECRETS_FOLDER, name);
+		// One that is in place already stays.
+		if (await hasFile(path)) await writeSecretOnce(join(dataDirectory, name), await readFile(path, "utf8"));
+	}
+}
+
+async function restoreSqlite(source: string, path: string): Promise<void> {
+	const draft = `${path}.restoring`;
+	await rm(draft, { force: true });
+	await copyFile(source, draft);
+	checkIntegrity(draft);
+	await rename(draft, path);
+	await syncFolder(dirname(path));
+}
+
+function nameOf(databaseUrl: string): string {
+	return decodeURIComponent(new URL(databaseUrl).pathname.slice(1));
+}
