@@ -22,18 +22,37 @@ export const FOTA_EVENT_TYPES = [
 	"upload_refused",
 	"release_reissued",
 	"release_deactivated",
+	"release_activated",
+	"release_changed",
 	"device_registered",
+	"log_lines_removed",
+	"device_decommissioned",
+	"device_reinstated",
+	"rollout_started",
+	"rollout_wave_opened",
+	"rollout_paused",
+	"rollout_resumed",
+	"rollout_stopped",
+	"rollout_aborted",
+	"rollout_completed",
+	"webhook_deactivated",
 ] as const;
 
 export const SECURITY_EVENT_TYPES = [
 	"auth_failed",
 	"admin_auth_failed",
+	"access_denied",
+	"login_failed",
+	"login_locked",
+	"refresh_token_reused",
+	"log_lines_removed",
 	"nonce_replayed",
 	"device_type_mismatch",
 	"device_key_replaced",
 	"release_key_added",
 	"upload_refused",
 	"device_security_event",
+	"legacy_contact",
 	"rollback_ordered",
 	"rollback_triggered",
 ] as const;
@@ -52,12 +71,23 @@ export type SecurityEvent = EventOf<"security", (typeof SECURITY_EVENT_TYPES)[nu
 export type LogEvent = FotaEvent | SecurityEvent;
 
 const INFO_TYPES: readonly LogEvent["type"][] = [
+	"log_lines_removed",
 	"firmware_applied",
 	"fota_completed",
 	"rollback_ordered",
 	"release_deactivated",
+	"release_activated",
+	"release_changed",
 	"release_key_added",
 	"device_registered",
+	"device_decommissioned",
+	"device_reinstated",
+	"rollout_started",
+	"rollout_wave_opened",
+	"rollout_paused",
+	"rollout_resumed",
+	"rollout_aborted",
+	"rollout_completed",
 ];
 const WARN_TYPES: readonly LogEvent["type"][] = [
 	"verification_failed",
@@ -65,6 +95,8 @@ const WARN_TYPES: readonly LogEvent["type"][] = [
 	"rollback_triggered",
 	"update_failed",
 	"upload_refused",
+	"rollout_stopped",
+	"webhook_deactivated",
 ];
 
 /** How loud an event is in the server's own output; undefined for the small steps of every update. */

@@ -1,0 +1,69 @@
+// The queue of webhooks with two servers on one database: who queues, who sends, what a server that went away leaves.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openDatabase } from "../../server/stores/database.js";
+import { claimDue, insertDeliveries, recordAttempt } from "../../server/stores/delivery-store.js";
+import { migrateToLatest } from "../../server/stores/migrate.js";
+import type { Records } from "../../server/stores/tables.js";
+import { insertWebhook } from "../../server/stores/webhook-store.js";
+import { createRigApp, ServerRig } from "./server-rig.js";
+import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
+import { QUICK_WORK, WebhookReceiver } from "./webhook-receiver.js";
+
+const OUTCOME = { responseStatus: 204, durationMs: 1, error: undefined };
+
+let database: TestDatabase;
+beforeEach(async () => {
+	database = await testDatabase();
+});
+afterEach(() => database.remove());
+
+describe("a delivery that is claimed", () => {
+	let db: Records;
+	let webhookId: number;
+	beforeEach(async () => {
+		db = openDatabase(database.url ?? ":memory:");
+		await migrateToLatest(db);
+		const fields = { url: "https://a.example/", description: null, log: null, types: null, deviceId: null };
+		webhookId = (await insertWebhook(db, { ...fields, salt: "00", createdBy: "t", nowMs: 1 })).id;
+		const one = { webhookId, eventId: undefined, type: "t", body: "{}" };
+		await insertDeliveries(db, Array(40).fill(one), 1);
+	});
+	afterEach(() => db.destroy());
+	const claim = (nowMs: number, limit = 40) =>
+		claimDue(db, { webhookId, limit, leaseUntilMs: nowMs + 100, nowMs });
+
+	it("is nobody else's until its lease is over, however many ask at once", async () => {
+		const claims = await Promise.all(Array.from({ length: 8 }, () => claim(1, 10)));
+		const ids = claims.flat().map(({ id }) => id);
+		expect(new Set(ids).size).toBe(ids.length);
+		while ((await claim(1)).length > 0);
+		expect(await claim(100)).toEqual([]);
+		expect((await claim(101)).map(({ attempts }) => attempts)).toEqual(Array(40).fill(2));
+	});
+
+	it("is recorded by who has it, not by one who was too late", async () => {
+		const [late] = await claim(1, 1);
+		const [again] = (await claim(101)).filter(({ id }) => id === late?.id);
+		const result = { outcome: OUTCOME, status: "delivered", nextTryAtMs: undefined, nowMs: 102 } as const;
+		expect(late && (await recordAttempt(db, late, result))).toBe(false);
+		expect(again && (await recordAttempt(db, again, result))).toBe(true);
+		expect(again && (await recordAttempt(db, again, result))).toBe(false);
+	});
+});
+
+describe.runIf(databaseKind === "PostgreSQL")("two servers with one webhook", () => {
+	it("send each event once between them, also those that happen at both at once", async () => {
+		const receiver = await WebhookReceiver.start();
+		const options = { ...QUICK_WORK, databaseUrl: database.url, arePrivateWebhooksAllowed: true };
+		const left = new ServerRig(await createRigApp(options));
+		const right = new ServerRig(await createRigApp(options));
+		await left.post("/api/webhooks", { url: receiver.url });
+		await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 ? left : right).device(`dev-${i}`)));
+		await expect.poll(() => receiver.received.length, { timeout: 40_000 }).toBe(40);
+		const ids = receiver.received.map(({ body }) => JSON.parse(body).data.id);
+		expect(new Set(ids).size).toBe(40);
+		await Promise.all([left.close(), right.close()]);
+		expect(receiver.received.length).toBe(40);
+		await receiver.close();
+	});
+});
