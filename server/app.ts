@@ -1,30 +1,33 @@
 // The server as one object: opens the stores, puts the routes together, listens, stops. Used by main.ts, by tests and
 // by the scripts that run a server in their own process. Reads no environment.
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import Fastify, { type FastifyBaseLogger } from "fastify";
+import type { FastifyBaseLogger } from "fastify";
 import { type DestinationStream, type Level, pino } from "pino";
-import { FotaError } from "../src/protocol/error-codes.js";
 import { IMAGE_MAX_BYTES } from "../src/protocol/limits.js";
+import { makeFirstAdmin } from "./auth/first-admin.js";
+import { checkMasterKey } from "./auth/master-key-check.js";
+import { createPasswords } from "./auth/passwords.js";
 import { createRefusalLog } from "./auth/refusal-log.js";
-import { loadSecrets } from "./auth/secrets.js";
-import { configureHttp, HTTP_OPTIONS } from "./http-server.js";
-import { registerAdminRoutes } from "./routes/admin-scope.js";
-import { registerDeviceRoutes } from "./routes/device-scope.js";
-import { registerHealthRoute } from "./routes/health-route.js";
+import { loadSecrets, type Secrets } from "./auth/secrets.js";
+import { buildServer, type ServerSettings } from "./build-server.js";
+import { listen, stopServer } from "./listen.js";
+import { createLive, type LiveOptions } from "./live-services.js";
+import { openStores } from "./open-stores.js";
+import { type Every, type RegularTask, startRegularWork, systemEvery } from "./regular-work.js";
 import type { Server, Services } from "./services.js";
-import { IN_MEMORY, openDatabase } from "./stores/database.js";
+import { findAuditHead } from "./stores/audit-store.js";
 import { countDerivedDevices } from "./stores/device-store.js";
-import { openImageFolder } from "./stores/image-folder.js";
 import type { ImageStore } from "./stores/image-store.js";
-import { migrateToLatest } from "./stores/migrate.js";
-import { removeOrphans } from "./stores/publish-release.js";
+import { RETENTION_TASK_MS, runRetentionTask } from "./stores/retention.js";
+import { ROLLOUT_TASK_MS, runRolloutTask } from "./stores/rollout-task.js";
 import type { S3Settings } from "./stores/s3-images.js";
 import type { Records } from "./stores/tables.js";
+import { reloadTls } from "./tls.js";
 
-export interface AppOptions {
+const DAY_MS = 86_400_000;
+export const DEFAULT_SILENT_AFTER_MS = DAY_MS;
+export const DEFAULT_LOG_RETENTION_MS = 365 * DAY_MS;
+
+export interface AppOptions extends ServerSettings, LiveOptions {
 	/**
 	 * Folder for database, images and secrets; made if missing. Default: nothing is kept: the database is in memory, the
 	 * images in a temporary folder that close() removes.
@@ -32,10 +35,18 @@ export interface AppOptions {
 	readonly dataDirectory?: string | undefined;
 	/** `postgres://…`. Default: SQLite, in the data folder or in memory. */
 	readonly databaseUrl?: string | undefined;
-	/** At least 16 printable characters. Default: the one in the data folder, made at the first start. */
-	readonly adminToken?: string | undefined;
+	/** At least 16 printable characters; false: none. Default: the one in the data folder, made at the first start. */
+	readonly adminToken?: string | false | undefined;
+	/** 32 bytes, the same in all servers on a database. Default: the one in the data folder, made at the first start. */
+	readonly jwtSecret?: Uint8Array | undefined;
 	/** 32 bytes. Default: the one in the data folder, made at the first start. Another one unknows derived devices. */
 	readonly masterKey?: Uint8Array | undefined;
+	/** True: the master key is meant to be another one than before. */
+	readonly isMasterKeyReplaced?: boolean | undefined;
+	/** Of passwords that are set, see auth/passwords.ts. */
+	readonly passwordCostLog2?: number | undefined;
+	/** How long lines of the event log and the security log are kept, in milliseconds. Default: 365 days. */
+	readonly logRetentionMs?: number | undefined;
 	/** Unix time in milliseconds. Default: the system's clock. */
 	readonly nowMs?: () => number;
 	/** Default "info". */
@@ -50,6 +61,12 @@ export interface AppOptions {
 	readonly stopTimeoutMs?: number | undefined;
 	/** An object store for the images. Default: a folder in the data folder. */
 	readonly s3?: S3Settings | undefined;
+	/** IANA name; whose clock schedule windows go by where a device has no time zone of its own. Default "UTC". */
+	readonly defaultTimeZone?: string | undefined;
+	/** After which a device that was in the middle of an update counts as failed, in milliseconds. Default: a day. */
+	readonly silentAfterMs?: number | undefined;
+	/** Runs the server's own regular work. Default: timers of the system that do not keep the process alive. */
+	readonly every?: Every | undefined;
 	/** Takes the place of the image folder. */
 	readonly images?: ImageStore | undefined;
 }
@@ -57,7 +74,15 @@ export interface AppOptions {
 export interface App {
 	/** For `inject`. */
 	readonly fastify: Server;
+	/** Empty where it is switched off. */
 	readonly adminToken: string;
+	/**
+	 * Makes the user "admin" where there is no user; returns its one-time password, to be shown once and never to be
+	 * logged. For when the server listens: a password that nobody saw, since the start failed behind it, would be lost.
+	 */
+	makeFirstAdmin(): Promise<string | undefined>;
+	/** Reads certificate and key anew. Throws `server-failed`; the old ones stay then. */
+	reloadTls(): Promise<void>;
 	/** Starts to listen; returns the base URL. Port 0 (default) takes a free one; host defaults to 127.0.0.1. */
 	listen(address?: { readonly port?: number; readonly host?: string }): Promise<string>;
 	/** Takes no new requests, lets those under way end, within stopTimeoutMs. Idempotent. */
@@ -68,42 +93,116 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 	const nowMs = options.nowMs ?? Date.now;
 	const log = createLog(options);
 	const stores = await openStores(options, log);
+	const { db } = stores;
 	try {
-		const secrets = await loadSecrets({
-			...options,
-			directory: options.dataDirectory,
-			countDerivedDevices: () => countDerivedDevices(stores.db),
-		});
+		const secrets = await loadCheckedSecrets(options, db);
+		const passwords = createPasswords({ costLog2: options.passwordCostLog2 });
+		const refusals = createRefusalLog({ db, log, nowMs });
+		const live = createLive(options, { ...stores, ...secrets, log, nowMs, refusals });
 		let isStopping = false;
-		const services: Services = {
+		const services = servicesOf(options, {
 			...stores,
 			...secrets,
-			legacyDeviceTypes: new Set(options.legacyDeviceTypes),
-			maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
-			refusals: createRefusalLog({ db: stores.db, log, nowMs }),
+			...live.services,
+			passwords,
 			nowMs,
 			isStopping: () => isStopping,
-		};
-		const fastify = await buildServer(services, log);
+		});
+		const fastify = await buildServer(services, options, log);
+		const work = startRegularWork(options.every ?? systemEvery, [
+			...regularTasks(options, services, log),
+			...live.tasks,
+		]);
+		let firstAdmin: Promise<unknown> | undefined;
 		const stop = async () => {
 			isStopping = true;
+			await Promise.all([work.stop(), live.close()]);
 			await stopServer(fastify, options.stopTimeoutMs ?? 10_000);
+			await firstAdmin;
 			await stores.close();
 		};
-		let stopped: Promise<void> | undefined;
 		return {
 			fastify,
-			adminToken: secrets.adminToken,
-			listen: (address = {}) => listen(fastify, address),
-			close: () => {
-				stopped ??= stop();
-				return stopped;
+			adminToken: secrets.adminToken ?? "",
+			makeFirstAdmin: () => {
+				const made = makeFirstAdmin({ db, passwords, nowMs });
+				// The stores stay open for it.
+				firstAdmin = made.catch(() => undefined);
+				return made;
 			},
+			reloadTls: () => reloadTls(fastify, options.tls),
+			listen: async (address = {}) => {
+				const url = await listen(fastify, address);
+				await tellAuditHead(db, log);
+				return url;
+			},
+			close: once(stop),
 		};
 	} catch (error) {
 		await stores.close();
 		throw error;
 	}
+}
+
+function servicesOf(
+	options: AppOptions,
+	made: Omit<Services, "legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone">,
+): Services {
+	return {
+		...made,
+		legacyDeviceTypes: new Set(options.legacyDeviceTypes),
+		maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
+		defaultTimeZone: options.defaultTimeZone ?? "UTC",
+	};
+}
+
+async function loadCheckedSecrets(options: AppOptions, db: Records): Promise<Secrets> {
+	const countDerived = () => countDerivedDevices(db);
+	const secrets = await loadSecrets({
+		...options,
+		directory: options.dataDirectory,
+		countDerivedDevices: countDerived,
+	});
+	await checkMasterKey({
+		db,
+		masterKey: secrets.masterKey,
+		isReplaced: options.isMasterKeyReplaced ?? false,
+		countDerivedDevices: countDerived,
+	});
+	return secrets;
+}
+
+function regularTasks(options: AppOptions, services: Services, log: FastifyBaseLogger): RegularTask[] {
+	const { db, nowMs, isStopping } = services;
+	const silentAfterMs = options.silentAfterMs ?? DEFAULT_SILENT_AFTER_MS;
+	const logRetentionMs = options.logRetentionMs ?? DEFAULT_LOG_RETENTION_MS;
+	return [
+		{ everyMs: ROLLOUT_TASK_MS, run: () => runRolloutTask({ db, log, nowMs, silentAfterMs }) },
+		{
+			everyMs: RETENTION_TASK_MS,
+			run: () => runRetentionTask({ db, log, nowMs, logRetentionMs, isStopping }),
+		},
+		{ everyMs: DAY_MS, run: () => tellAuditHead(db, log) },
+	];
+}
+
+// Kept with the log lines, elsewhere than the database, it shows whether the end of the audit log was cut off.
+async function tellAuditHead(db: Records, log: FastifyBaseLogger): Promise<void> {
+	try {
+		const head = await findAuditHead(db);
+		log.info({ audit_id: head.id, audit_hash: head.hash }, "audit log head");
+	} catch (error) {
+		log.error({ err: error }, "audit log head not read");
+	}
+}
+
+/** Calls the task the first time only. */
+function once(task: () => Promise<void>): () => Promise<void> {
+	let started: Promise<void> | undefined;
+	return () => {
+		started ??= task();
+		return started;
+	};
 }
 
 // Secrets travel in headers only, which are not logged; redaction is for whoever logs a request as a whole one day.
@@ -118,104 +217,4 @@ function createLog(options: AppOptions): FastifyBaseLogger {
 	];
 	const settings = { level: options.logLevel ?? "info", redact };
 	return options.logStream === undefined ? pino(settings) : pino(settings, options.logStream);
-}
-
-interface Stores {
-	readonly db: Records;
-	readonly images: ImageStore;
-	close(): Promise<void>;
-}
-
-async function openStores(options: AppOptions, log: FastifyBaseLogger): Promise<Stores> {
-	const { dataDirectory } = options;
-	if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-	const directory = dataDirectory ?? (await mkdtemp(join(tmpdir(), "fota-server-")));
-	const file = dataDirectory === undefined ? IN_MEMORY : join(directory, "fota.db");
-	const db = openDatabase(options.databaseUrl ?? file);
-	let images = options.images;
-	const close = async () => {
-		await images?.close();
-		await db.destroy();
-		if (dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
-	};
-	try {
-		await migrateToLatest(db);
-		images ??= await openImages(options.s3, join(directory, "images"));
-		await cleanUp({ db, images, nowMs: options.nowMs ?? Date.now }, log);
-		return { db, images, close };
-	} catch (error) {
-		await close();
-		throw error;
-	}
-}
-
-async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyBaseLogger): Promise<void> {
-	try {
-		const removedCount = await removeOrphans(tools);
-		if (removedCount > 0) log.warn({ removedCount }, "images of unfinished uploads removed");
-	} catch (error) {
-		// The object store is away: the server starts all the same, and serves once it is back.
-		if (!(error instanceof FotaError && error.code === "server-unavailable")) throw error;
-		log.warn({ err: error }, "images of unfinished uploads not removed");
-	}
-}
-
-async function openImages(s3: S3Settings | undefined, directory: string): Promise<ImageStore> {
-	if (s3 === undefined) return openImageFolder({ directory });
-	// Its library is large: only where it is needed.
-	const { openS3Images } = await import("./stores/s3-images.js");
-	return openS3Images(s3);
-}
-
-async function buildServer(services: Services, log: FastifyBaseLogger): Promise<Server> {
-	const fastify = Fastify({ ...HTTP_OPTIONS, loggerInstance: log }) as unknown as Server;
-	configureHttp(fastify, services);
-	registerHealthRoute(fastify, services);
-	await fastify.register(async (scope) => registerDeviceRoutes(scope as Server, services));
-	await fastify.register(async (scope) => registerAdminRoutes(scope as Server, services));
-	await fastify.ready();
-	return fastify;
-}
-
-async function listen(
-	fastify: Server,
-	address: { readonly port?: number; readonly host?: string },
-): Promise<string> {
-	const host = address.host ?? "127.0.0.1";
-	const wanted = { port: address.port ?? 0, host };
-	try {
-		// One line an address: on 0.0.0.0 these are the ones that devices can be given.
-		await fastify.listen({ ...wanted, listenTextResolver: (url) => `reachable at ${url}` });
-	} catch (cause) {
-		throw new FotaError("server-unavailable", listenFault(wanted, cause as NodeJS.ErrnoException), { cause });
-	}
-	const { port } = fastify.server.address() as AddressInfo;
-	return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-function listenFault(wanted: { readonly port: number; readonly host: string }, cause: NodeJS.ErrnoException) {
-	const { port, host } = wanted;
-	switch (cause.code) {
-		case "EADDRINUSE":
-			return `port ${port} is in use already, perhaps by another server; stop that, or give another one (PORT=8081)`;
-		case "EACCES":
-			return `port ${port} is not open to this user; give one from 1024 on (PORT=8080)`;
-		case "EADDRNOTAVAIL":
-		case "ENOTFOUND":
-			return `${host} is no address of this machine; HOST=0.0.0.0 means all it has`;
-		default:
-			return cause.message;
-	}
-}
-
-async function stopServer(fastify: Server, timeoutMs: number): Promise<void> {
-	const cut = setTimeout(() => {
-		fastify.log.warn({ timeoutMs }, "requests under way are cut");
-		fastify.server.closeAllConnections();
-	}, timeoutMs);
-	try {
-		await fastify.close();
-	} finally {
-		clearTimeout(cut);
-	}
 }

@@ -6,19 +6,25 @@ import type {
 	RawRequestDefaultExpression,
 	RawServerDefault,
 } from "fastify";
-import type { RefusalLog } from "./auth/refusal-log.js";
+import type { Passwords } from "./auth/passwords.js";
+import type { LiveServices } from "./live-services.js";
 import type { TypeBoxProvider } from "./routes/validation.js";
 import type { ImageStore } from "./stores/image-store.js";
 import type { Records } from "./stores/tables.js";
 
-export interface Services {
+export interface Services extends LiveServices {
 	readonly db: Records;
 	readonly images: ImageStore;
 	readonly masterKey: Uint8Array;
-	readonly adminToken: string;
+	/** Undefined where it is switched off. */
+	readonly adminToken: string | undefined;
+	/** Signs access tokens. */
+	readonly jwtSecret: Uint8Array;
+	readonly passwords: Passwords;
 	readonly legacyDeviceTypes: ReadonlySet<string>;
 	readonly maxUploadBytes: number;
-	readonly refusals: RefusalLog;
+	/** IANA name, for devices that have none of their own. */
+	readonly defaultTimeZone: string;
 	/** Unix time in milliseconds. */
 	readonly nowMs: () => number;
 	/** True once the server was told to stop. */

@@ -59,6 +59,35 @@ describe("the server program", () => {
 		expect(output).toContain('"msg":"stopped"');
 	});
 
+	it("shows the first user's one-time password once, on standard error, and never in the log", {
+		timeout: 120_000,
+	}, async () => {
+		const first = start();
+		let shown = "";
+		first.stderr?.on("data", (piece: Buffer) => {
+			shown += piece.toString();
+		});
+		const url = await listeningUrl();
+		await expect.poll(() => shown, { timeout: 20_000 }).toContain("password");
+		const password = /password {2}([a-z0-9-]{27})/.exec(shown)?.[1] ?? "";
+		expect(output.split(password)).toHaveLength(2);
+		const login = await fetch(`${url}/api/auth/login`, {
+			method: "POST",
+			headers: { "content-type": "application/json" },
+			body: JSON.stringify({ name: "admin", password }),
+		});
+		expect(await login.json()).toMatchObject({ must_change_password: true });
+		expect(output).toContain('"msg":"audit log head"');
+		first.kill("SIGTERM");
+		await once(first, "exit");
+		output = "";
+		const second = start();
+		await listeningUrl();
+		second.kill("SIGTERM");
+		await once(second, "exit");
+		expect(output).not.toMatch(/password/);
+	});
+
 	it("serves what it had accepted after it was killed at once", async () => {
 		const first = start({ FOTA_ADMIN_TOKEN: "token-of-the-main-test" });
 		const headers = { authorization: "Bearer token-of-the-main-test", "content-type": "application/json" };

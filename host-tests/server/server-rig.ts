@@ -38,6 +38,8 @@ export async function createRigApp(options: AppOptions = {}): Promise<RigApp> {
 		adminToken: ADMIN_TOKEN,
 		masterKey: MASTER_KEY,
 		logLevel: "silent",
+		// The least that scrypt takes: hundreds of tests log in.
+		passwordCostLog2: 1,
 		nowMs: () => clock.nowMs,
 		...options,
 	});
@@ -82,6 +84,15 @@ export class ServerRig {
 	post(url: string, payload?: object): Promise<LightMyRequestResponse> {
 		return this.server.inject({
 			method: "POST",
+			url,
+			headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+			...(payload === undefined ? {} : { payload }),
+		});
+	}
+
+	change(method: "PATCH" | "PUT" | "DELETE", url: string, payload?: object): Promise<LightMyRequestResponse> {
+		return this.server.inject({
+			method,
 			url,
 			headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
 			...(payload === undefined ? {} : { payload }),

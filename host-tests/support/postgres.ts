@@ -16,8 +16,11 @@ const POLL_MS = 50;
 export interface Postgres {
 	/** Of the database `postgres`; its user may make others. */
 	readonly url: string;
-	readonly process: ChildProcess;
-	/** Idempotent. */
+	/** Takes it away at once, as a crash does: whoever is connected is cut. What was committed stays. */
+	pause(): Promise<void>;
+	/** Starts it again, on the same port. Nothing happens if it runs. */
+	resume(): Promise<void>;
+	/** Ends and removes it. Idempotent. */
 	stop(): Promise<void>;
 }
 
@@ -25,52 +28,54 @@ export interface Postgres {
 export async function startPostgres(): Promise<Postgres> {
 	const directory = await mkdtemp(join(tmpdir(), "fota-postgres-"));
 	const user = ownerOf(directory);
-	const binaries = findBinaries();
 	const options = { ...user, stdio: "pipe" as const, cwd: directory };
-	execFileSync(
-		join(binaries, "initdb"),
-		[
-			"--no-sync",
-			"--auth=trust",
-			"--username=fota",
-			"--encoding=UTF8",
-			"--locale=C",
-			join(directory, "data"),
-		],
-		options,
-	);
+	execFileSync(join(findBinaries(), "initdb"), initialSettings(directory), options);
 	const port = await freePort();
-	const settings = ["fsync=off", "max_connections=200", `unix_socket_directories=${directory}`];
-	const server = spawn(
-		join(binaries, "postgres"),
-		[
-			"-D",
-			join(directory, "data"),
-			"-h",
-			"127.0.0.1",
-			"-p",
-			String(port),
-			...settings.flatMap((text) => ["-c", text]),
-		],
-		{ ...user, stdio: "ignore", cwd: directory },
-	);
 	const url = `postgres://fota@127.0.0.1:${port}/postgres`;
+	let server: ChildProcess | undefined;
+	const pause = async () => {
+		const running = server;
+		server = undefined;
+		if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+		const ended = once(running, "exit");
+		// Immediate shutdown: whoever is still connected is cut.
+		running.kill("SIGQUIT");
+		await ended;
+	};
+	const resume = async () => {
+		if (server !== undefined) return;
+		server = spawnServer(directory, { port, user });
+		await waitUntilReady(server, url);
+	};
 	const stop = async () => {
-		if (server.exitCode === null && server.signalCode === null) {
-			const ended = once(server, "exit");
-			// Immediate shutdown: whoever is still connected is cut.
-			server.kill("SIGQUIT");
-			await ended;
-		}
+		await pause();
 		await rm(directory, { recursive: true, force: true });
 	};
 	try {
-		await waitUntilReady(server, url);
+		await resume();
 	} catch (error) {
 		await stop();
 		throw error;
 	}
-	return { url, process: server, stop };
+	return { url, pause, resume, stop };
+}
+
+function initialSettings(directory: string): string[] {
+	const options = ["--no-sync", "--auth=trust", "--username=fota", "--encoding=UTF8", "--locale=C"];
+	return [...options, join(directory, "data")];
+}
+
+function spawnServer(
+	directory: string,
+	{ port, user }: { readonly port: number; readonly user: { uid?: number; gid?: number } },
+): ChildProcess {
+	const settings = ["fsync=off", "max_connections=200", `unix_socket_directories=${directory}`];
+	const place = ["-D", join(directory, "data"), "-h", "127.0.0.1", "-p", String(port)];
+	return spawn(join(findBinaries(), "postgres"), [...place, ...settings.flatMap((text) => ["-c", text])], {
+		...user,
+		stdio: "ignore",
+		cwd: directory,
+	});
 }
 
 /** Makes a database, as a copy of `template` where one is named, and returns its URL. One that exists is kept. */

@@ -9,10 +9,15 @@ import { announce } from "../announce.js";
 import { type Authentication, authenticate, type Caller } from "../auth/device-authenticator.js";
 import { responseMac, sha256Hex } from "../auth/device-keys.js";
 import type { LogEvent } from "../domain/event.js";
+import type { Limiter } from "../rate-limits.js";
 import type { Server, Services } from "../services.js";
+import { takeLegacyNote } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
 import { registerChunkRoute } from "./chunk-route.js";
+import { registerDownloadRoute } from "./download-route.js";
 import { registerManifestRoute } from "./manifest-route.js";
+import { registerOtaDeviceRoutes } from "./ota-device-routes.js";
+import { deviceIdIn } from "./ota-messages.js";
 import { sendProblem } from "./problems.js";
 import { registerReportRoute } from "./report-route.js";
 import { registerRollbackStatusRoute } from "./rollback-status-route.js";
@@ -24,9 +29,16 @@ declare module "fastify" {
 	}
 }
 
+const OTA_PREFIX = "/api/ota/";
+/** An old device is told of in the security log this often, in milliseconds. */
+const LEGACY_NOTE_INTERVAL_MS = 86_400_000;
 const NO_BODY = new Uint8Array(0);
 
-export async function registerDeviceRoutes(server: Server, services: Services): Promise<void> {
+export async function registerDeviceRoutes(
+	server: Server,
+	services: Services,
+	limitDevice: Limiter,
+): Promise<void> {
 	server.decorateRequest("caller", undefined);
 	// The MAC is over the bytes as they came, whatever they call themselves; the protocol's own parsers read them.
 	server.removeAllContentTypeParsers();
@@ -40,7 +52,9 @@ export async function registerDeviceRoutes(server: Server, services: Services): 
 	// Before validation: what a known device gets wrong is answered with a MAC as well.
 	server.addHook("preValidation", async (request, reply) => {
 		const authentication = await authenticate(services, deviceRequestOf(request));
-		return admit(services, request, reply, authentication);
+		await admit(services, request, reply, authentication);
+		// Behind the authentication: a stranger cannot use up a device's share.
+		return reply.sent ? reply : limitDevice(request, reply);
 	});
 	server.addHook("onSend", async (request, reply, payload) => {
 		addResponseMac(request, reply, payload);
@@ -50,6 +64,8 @@ export async function registerDeviceRoutes(server: Server, services: Services): 
 	registerChunkRoute(server, services);
 	registerReportRoute(server, services);
 	registerRollbackStatusRoute(server, services);
+	registerOtaDeviceRoutes(server, services);
+	registerDownloadRoute(server, services);
 }
 
 /** The device behind the request. */
@@ -59,14 +75,22 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 function deviceRequestOf(request: FastifyRequest) {
-	const legacyDeviceId = request.headers["device-id"];
 	return {
 		method: request.method,
 		target: request.raw.url ?? "",
 		body: rawBodyOf(request),
 		authorization: request.headers.authorization,
-		legacyDeviceId: typeof legacyDeviceId === "string" ? legacyDeviceId : undefined,
+		legacyDeviceId: legacyDeviceIdOf(request),
 	};
+}
+
+// System B's devices name themselves in the body, and in the download URL that they are given.
+function legacyDeviceIdOf(request: FastifyRequest): string | undefined {
+	const named = request.headers["device-id"];
+	if (typeof named === "string") return named;
+	if (request.routeOptions.url?.startsWith(OTA_PREFIX) !== true) return undefined;
+	const { device_id: asked } = request.query as { readonly device_id?: unknown };
+	return typeof asked === "string" ? asked : deviceIdIn(rawBodyOf(request));
 }
 
 /** The bytes of the body; empty when there is none. */
@@ -82,6 +106,7 @@ async function admit(
 ): Promise<FastifyReply | undefined> {
 	if (authentication.kind === "accepted") {
 		request.caller = authentication.caller;
+		if (authentication.caller.nonce === undefined) await noteLegacy(services, request);
 		return undefined;
 	}
 	if (authentication.kind === "stale") {
@@ -100,6 +125,28 @@ async function admit(
 	reply.header("www-authenticate", AUTH_SCHEME);
 	const detail = code === "auth-missing" ? "no device credential" : "device not authenticated";
 	return sendProblem(reply, { status: 401, code, detail });
+}
+
+/** Threat: whoever knows its id speaks for an old device. So it shows which there are, and from where they come. */
+async function noteLegacy(services: Services, request: FastifyRequest): Promise<void> {
+	const { device } = callerOf(request);
+	const nowMs = services.nowMs();
+	const limit = { deviceId: device.device_id, intervalMs: LEGACY_NOTE_INTERVAL_MS, nowMs };
+	// Nearly all requests end here, without a write.
+	if (device.legacy_noted_at_ms !== null && nowMs - device.legacy_noted_at_ms < limit.intervalMs) return;
+	const details = { device_type: device.device_type, address: request.ip };
+	const event: LogEvent = {
+		log: "security",
+		type: "legacy_contact",
+		deviceId: device.device_id,
+		details,
+	};
+	const isNoted = await services.db.transaction().execute(async (transaction) => {
+		if (!(await takeLegacyNote(transaction, limit))) return false;
+		await appendEvents(transaction, [event], nowMs);
+		return true;
+	});
+	if (isNoted) announce(request.log, [event]);
 }
 
 async function refuseStale(

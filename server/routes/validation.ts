@@ -1,5 +1,5 @@
-// Checks what a request brings against the TypeBox schema beside its route. Nothing is converted but whole numbers in
-// queries and paths, which have no other way to say them.
+// Checks what a request brings against the TypeBox schema beside its route. Nothing is converted but whole numbers and
+// booleans in queries, paths and forms, which have no other way to say them.
 import type { FastifySchemaCompiler, FastifyTypeProvider } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
@@ -16,7 +16,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 	const validator = Compile(schema);
 	const isText = httpPart === "querystring" || httpPart === "params";
 	return (input: unknown) => {
-		const value = isText ? withNumbers(schema, input) : input;
+		const value = isText ? withTypes(schema, input) : input;
 		if (validator.Check(value)) return { value };
 		const [first] = validator.Errors(value);
 		const where = `${httpPart ?? "request"}${first?.instancePath ?? ""}`;
@@ -25,7 +25,8 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 	};
 };
 
-function withNumbers(schema: TSchema, input: unknown): unknown {
+/** The same fields, with texts as the whole numbers and booleans that the schema wants. */
+export function withTypes(schema: TSchema, input: unknown): unknown {
 	const { properties } = schema as { properties?: Record<string, { readonly type?: string }> };
 	if (typeof input !== "object" || input === null || properties === undefined) return input;
 	const value: Record<string, unknown> = { ...input };
@@ -33,6 +34,8 @@ function withNumbers(schema: TSchema, input: unknown): unknown {
 		const given = value[name];
 		if (property.type === "integer" && typeof given === "string" && WHOLE_NUMBER.test(given))
 			value[name] = Number(given);
+		if (property.type === "boolean" && (given === "true" || given === "false"))
+			value[name] = given === "true";
 	}
 	return value;
 }

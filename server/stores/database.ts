@@ -2,10 +2,17 @@
 // migrations are migrate.ts. The stores are written once for both, and ask kindOf() only where SQL has no common way.
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { Kysely, PostgresAdapter, PostgresDialect, type SqliteDatabase, SqliteDialect } from "kysely";
+import {
+	Kysely,
+	PostgresAdapter,
+	PostgresDialect,
+	type PostgresPool,
+	type SqliteDatabase,
+	SqliteDialect,
+} from "kysely";
 import Database from "libsql";
-import pg from "pg";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { createPostgresPool, type GuardedPool, type PoolCounts } from "./postgres-pool.js";
 import type { Records, Tables } from "./tables.js";
 
 export type DatabaseKind = "sqlite" | "postgres";
@@ -16,12 +23,6 @@ export const IN_MEMORY = ":memory:";
 /** What a database URL begins with; anything else is the path of a SQLite file. */
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
 const BUSY_TIMEOUT_MS = 5000;
-/** A process's share of the server's connections (PostgreSQL: max_connections, 100 by default). */
-const POOL_MAX = 10;
-/** How long a request waits for a connection, and one statement or an idle transaction may take, before it is given up. */
-const CONNECT_TIMEOUT_MS = 5000;
-const STATEMENT_TIMEOUT_MS = 15_000;
-const INT8_OID = 20;
 
 /**
  * Opens a database file, made if missing, a database in memory for {@link IN_MEMORY}, or the PostgreSQL database of a
@@ -67,24 +68,18 @@ function openSqlite(path: string): Records {
 	});
 }
 
+const pools = new WeakMap<object, GuardedPool>();
+
 function openPostgres(url: string): Records {
-	const pool = new pg.Pool({
-		connectionString: url,
-		max: POOL_MAX,
-		connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-		statement_timeout: STATEMENT_TIMEOUT_MS,
-		idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-		application_name: "fota-server",
-		// Threat: a server that went away without a word (power, network) would hold requests until TCP gives up.
-		query_timeout: 2 * STATEMENT_TIMEOUT_MS,
-		types: { getTypeParser: typeParser },
+	const pool = createPostgresPool(url);
+	const db = new Kysely<Tables>({
+		dialect: new PostgresDialect({ pool: pool as unknown as PostgresPool }),
 	});
-	// An idle connection that breaks is replaced at the next query; unheard, the event would end the process.
-	pool.on("error", () => {});
-	return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+	pools.set(db, pool);
+	return db;
 }
 
-// Counts, ids, nonces and times stay below 2^53, so they are numbers as in SQLite.
-function typeParser(oid: number, format?: "text" | "binary") {
-	return oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as "text");
+/** Connections to PostgreSQL; undefined for SQLite. */
+export function poolCountsOf(db: Records): PoolCounts | undefined {
+	return pools.get(db)?.counts();
 }

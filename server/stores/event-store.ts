@@ -29,8 +29,12 @@ export interface EventQuery {
 	readonly log: LogName;
 	readonly deviceId?: string | undefined;
 	readonly type?: string | undefined;
-	/** Only events with a higher id, the oldest first. Without it: the newest ones. */
+	/** From this time on, and before that one. */
+	readonly sinceMs?: number | undefined;
+	readonly untilMs?: number | undefined;
+	/** Only events with a higher id, the oldest first. Without it: the newest ones, below `before` where given. */
 	readonly after?: number | undefined;
+	readonly before?: number | undefined;
 	readonly limit: number;
 }
 
@@ -39,6 +43,9 @@ export async function listEvents(db: Records, options: EventQuery): Promise<Even
 	let query = db.selectFrom("events").selectAll().where("log", "=", options.log).limit(options.limit);
 	if (options.deviceId !== undefined) query = query.where("device_id", "=", options.deviceId);
 	if (options.type !== undefined) query = query.where("type", "=", options.type);
+	if (options.sinceMs !== undefined) query = query.where("at_ms", ">=", options.sinceMs);
+	if (options.untilMs !== undefined) query = query.where("at_ms", "<", options.untilMs);
+	if (options.before !== undefined) query = query.where("id", "<", options.before);
 	if (options.after !== undefined)
 		return query.where("id", ">", options.after).orderBy("id", "asc").execute();
 	return (await query.orderBy("id", "desc").execute()).reverse();

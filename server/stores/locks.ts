@@ -7,8 +7,10 @@ import type { Records } from "./tables.js";
 /**
  * images: who keeps or removes images and decides by the releases there are. events: who appends to the logs, so that
  * events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
+ * users: who changes users or tokens, so that an admin is left. retention: who removes old lines. audit: who appends to
+ * the audit log, whose lines are a chain.
  */
-export type LockName = "images" | "events";
+export type LockName = "images" | "users" | "retention" | "events" | "audit";
 
 /** Waits for the lock. Only within a transaction; where several are taken, in the order of LockName. */
 export async function takeLock(transaction: Records, name: LockName): Promise<void> {

@@ -3,11 +3,19 @@
 import { type Migration, Migrator, sql } from "kysely";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { initialMigration } from "./migrations/0001-initial.js";
+import { accessMigration } from "./migrations/0002-access.js";
+import { releasesMigration } from "./migrations/0003-releases.js";
+import { fleetMigration } from "./migrations/0004-fleet.js";
+import { webhooksMigration } from "./migrations/0005-webhooks.js";
 import type { Records } from "./tables.js";
 
 /** In the order in which they run; a name is never changed once released. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0001-initial": initialMigration,
+	"0002-access": accessMigration,
+	"0003-releases": releasesMigration,
+	"0004-fleet": fleetMigration,
+	"0005-webhooks": webhooksMigration,
 };
 
 /** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */
@@ -19,6 +27,20 @@ export async function migrateToLatest(db: Records): Promise<void> {
 /** Undoes the last migration, its rows with it. Throws `server-failed`. */
 export async function migrateDown(db: Records): Promise<void> {
 	finish(await migratorOf(db).migrateDown());
+}
+
+/** In their order, with when they ran (undefined: not yet). */
+export async function listMigrations(
+	db: Records,
+): Promise<readonly { readonly name: string; readonly executedAt: Date | undefined }[]> {
+	const migrations = await migratorOf(db).getMigrations();
+	return migrations.map(({ name, executedAt }) => ({ name, executedAt }));
+}
+
+/** Names of those that are still to run. */
+export async function pendingMigrations(db: Records): Promise<string[]> {
+	const migrations = await listMigrations(db);
+	return migrations.flatMap(({ name, executedAt }) => (executedAt === undefined ? name : []));
 }
 
 function migratorOf(db: Records): Migrator {

@@ -1,6 +1,26 @@
 // The tables as Kysely sees them; migrations/ make them. Times are Unix milliseconds unless the name says otherwise,
 // booleans are 0 and 1 (SQLite has none).
 import type { Generated, Insertable, Kysely, Selectable } from "kysely";
+import type { Channel } from "../domain/release-channel.js";
+import type {
+	ApiTokenTable,
+	AuditLogTable,
+	LoginAttemptTable,
+	ServerFactTable,
+	SessionTable,
+	UserTable,
+} from "./access-tables.js";
+import type {
+	DeviceSlotTable,
+	DeviceTagTable,
+	RolloutDeviceTable,
+	RolloutEventTable,
+	RolloutTable,
+	RolloutTargetTable,
+	TaskTurnTable,
+	UpdateTable,
+} from "./fleet-tables.js";
+import type { ReadinessTable, WebhookDeliveryTable, WebhookTable } from "./webhook-tables.js";
 
 export interface ReleaseTable {
 	id: Generated<number>;
@@ -23,6 +43,12 @@ export interface ReleaseTable {
 	key_id: string;
 	project_name: string;
 	is_active: number;
+	channel: Generated<Channel>;
+	/** What is new, for people. */
+	notes: Generated<string | null>;
+	is_security_fix: Generated<number>;
+	/** When it was last made available: uploaded, issued anew, activated; null if never. */
+	published_at_ms: Generated<number | null>;
 	created_at_ms: number;
 	updated_at_ms: number;
 }
@@ -51,6 +77,23 @@ export interface DeviceTable {
 	is_legacy: Generated<number>;
 	last_seen_at_ms: Generated<number | null>;
 	created_at_ms: number;
+	/** As the device last said when it asked for updates … */
+	build_number: Generated<number | null>;
+	/** … and the version it ran then. */
+	build_version: Generated<string | null>;
+	/** When its coming without a MAC was last written to the security log. */
+	legacy_noted_at_ms: Generated<number | null>;
+	/** Null while the device is in service. */
+	decommissioned_at_ms: Generated<number | null>;
+	group_name: Generated<string | null>;
+	channel: Generated<string>;
+	/** IANA name; null: the server's default. */
+	time_zone: Generated<string | null>;
+	note: Generated<string | null>;
+	/** How often the derived key was replaced. */
+	key_generation: Generated<number>;
+	/** A release whose download is to end: its chunks are refused until it is offered again. */
+	withheld_release_id: Generated<number | null>;
 }
 
 /** The last report of each device. */
@@ -105,6 +148,23 @@ export interface Tables {
 	device_status: DeviceStatusTable;
 	rollback_orders: RollbackOrderTable;
 	events: EventTable;
+	users: UserTable;
+	sessions: SessionTable;
+	api_tokens: ApiTokenTable;
+	login_attempts: LoginAttemptTable;
+	audit_log: AuditLogTable;
+	server_facts: ServerFactTable;
+	device_slots: DeviceSlotTable;
+	device_tags: DeviceTagTable;
+	updates: UpdateTable;
+	rollouts: RolloutTable;
+	rollout_targets: RolloutTargetTable;
+	rollout_devices: RolloutDeviceTable;
+	rollout_events: RolloutEventTable;
+	task_turns: TaskTurnTable;
+	webhooks: WebhookTable;
+	webhook_deliveries: WebhookDeliveryTable;
+	readiness: ReadinessTable;
 }
 
 /** The database, or a transaction on it. */
@@ -115,3 +175,14 @@ export type DeviceRow = Selectable<DeviceTable>;
 export type DeviceStatusRow = Selectable<DeviceStatusTable>;
 export type RollbackOrderRow = Selectable<RollbackOrderTable>;
 export type EventRow = Selectable<EventTable>;
+export type UserRow = Selectable<UserTable>;
+export type SessionRow = Selectable<SessionTable>;
+export type ApiTokenRow = Selectable<ApiTokenTable>;
+export type AuditLogRow = Selectable<AuditLogTable>;
+export type DeviceSlotRow = Selectable<DeviceSlotTable>;
+export type UpdateRow = Selectable<UpdateTable>;
+export type RolloutRow = Selectable<RolloutTable>;
+export type RolloutDeviceRow = Selectable<RolloutDeviceTable>;
+export type RolloutEventRow = Selectable<RolloutEventTable>;
+export type WebhookRow = Selectable<WebhookTable>;
+export type WebhookDeliveryRow = Selectable<WebhookDeliveryTable>;

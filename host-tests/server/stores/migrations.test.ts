@@ -5,14 +5,29 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { memberAfter } from "../../../server/domain/rollout-member.js";
+import { addApiToken } from "../../../server/stores/api-token-store.js";
+import { countAttempt } from "../../../server/stores/attempt-store.js";
+import { appendAudit } from "../../../server/stores/audit-store.js";
 import { openDatabase } from "../../../server/stores/database.js";
-import { registerDevice, takeNonce } from "../../../server/stores/device-store.js";
+import { insertDeliveries } from "../../../server/stores/delivery-store.js";
+import { noteBuild, registerDevice, takeLegacyNote, takeNonce } from "../../../server/stores/device-store.js";
 import { appendEvents } from "../../../server/stores/event-store.js";
+import { settleFact } from "../../../server/stores/fact-store.js";
+import { changeDevice, saveSlots, setTags } from "../../../server/stores/fleet-store.js";
 import { MIGRATIONS, migrateDown, migrateToLatest } from "../../../server/stores/migrate.js";
-import { addReleaseKey, insertRelease } from "../../../server/stores/release-store.js";
+import { writeReadiness } from "../../../server/stores/readiness-store.js";
+import { addReleaseKey, insertRelease, updateRelease } from "../../../server/stores/release-store.js";
 import { addRollbackOrder } from "../../../server/stores/rollback-order-store.js";
+import { saveTry } from "../../../server/stores/rollout-member-store.js";
+import { createRollout } from "../../../server/stores/rollout-service.js";
 import type { Records } from "../../../server/stores/tables.js";
+import { takeTaskTurn } from "../../../server/stores/task-turns.js";
+import { insertUpdate } from "../../../server/stores/update-store.js";
+import { addSession, addUser } from "../../../server/stores/user-store.js";
+import { insertWebhook } from "../../../server/stores/webhook-store.js";
 import { makeDatabase } from "../../support/postgres.js";
+import { OPEN_PLAN } from "../rollout-rig.js";
 import { databaseKind } from "../test-database.js";
 
 /** Without tables. */
@@ -66,12 +81,63 @@ describe("the database", () => {
 		await registerDevice(db, device);
 		await addRollbackOrder(db, { deviceId: "d", reason: "r", nowMs: 1 });
 		await appendEvents(db, [{ log: "fota", type: "boot_status", deviceId: "d", details: {} }], 1);
+		await noteBuild(db, "d", { buildNumber: 7, version: "1.0.0" });
+		await takeLegacyNote(db, { deviceId: "d", intervalMs: 1, nowMs: 1 });
+		await updateRelease(db, 1, { channel: "beta", notes: "n", is_security_fix: 1, published_at_ms: 1 });
+		await fillFleet();
+		await fillAccess();
+		await fillLive();
+	}
+
+	async function fillLive(): Promise<void> {
+		const fields = { url: "https://a.example/", description: null, log: null, types: ["t"], deviceId: "d" };
+		const webhook = await insertWebhook(db, { ...fields, salt: "00", createdBy: "user:u", nowMs: 1 });
+		await insertDeliveries(db, [{ webhookId: webhook.id, eventId: 1, type: "t", body: "{}" }], 1);
+		await writeReadiness(db, 1);
+	}
+
+	async function fillAccess(): Promise<void> {
+		const times = { created_at_ms: 1, updated_at_ms: 1, last_login_at_ms: null };
+		const roles = { role: "admin", is_active: 1, must_change_password: 0 } as const;
+		const user = await addUser(db, { name: "u", password_hash: "h", ...roles, ...times });
+		const session = { created_at_ms: 1, expires_at_ms: 2, revoked_at_ms: null };
+		await addSession(db, { id: "s", user_id: user?.id ?? 0, token_hash: "h", ...session });
+		const token = { created_at_ms: 1, expires_at_ms: 2, last_used_at_ms: null };
+		await addApiToken(db, { name: "t", token_hash: "h", role: "viewer", created_by: "user:u", ...token });
+		await countAttempt(db, { key: "name:u", windowMs: 1, nowMs: 1 });
+		await settleFact(db, "master-key-fingerprint", "f");
+		await db.transaction().execute(async (transaction) => {
+			await appendAudit(transaction, { actor: "server", action: "a", nowMs: 1 });
+		});
+	}
+
+	async function fillFleet(): Promise<void> {
+		await changeDevice(db, "d", { group_name: "g", decommissioned_at_ms: 1, key_generation: 1 });
+		await setTags(db, "d", ["a", "b"]);
+		await saveSlots(db, "d", [{ slot: "ota_0", version: "1.0.0", hash: null, state: "running" }], 1);
+		const plan = { ...OPEN_PLAN, on_stop: "pause", window: null, max_concurrent_downloads: 0 } as const;
+		const target = { kind: "devices", device_ids: ["d"] } as const;
+		const { id: releaseId } = await db.selectFrom("releases").select("id").executeTakeFirstOrThrow();
+		const wanted = { name: "r", releaseId, target, plan, priority: 0 };
+		const { id: rolloutId } = await createRollout(db, wanted, { actor: "user:a", nowMs: 1 });
+		const facts = { attempts: 1, errorCode: undefined, isBegun: false, retry: plan.retry, nowMs: 1 };
+		const change = memberAfter("pending", facts);
+		await saveTry(db, { rolloutId, deviceId: "d", wave: 0, attempt: 1, change, nowMs: 1 });
+		const times = { started_at_ms: 1, changed_at_ms: 1 };
+		const update = {
+			device_id: "d",
+			release_id: releaseId,
+			rollout_id: rolloutId,
+			status: "pending",
+		} as const;
+		await insertUpdate(db, { ...update, ...times, attempt: 1 });
+		await takeTaskTurn(db, { name: "t", everyMs: 1, nowMs: 1 });
 	}
 
 	it("migrates up, down and up again with rows in place", async () => {
 		await migrateToLatest(db);
 		const names = await tableNames();
-		expect(names).toHaveLength(6);
+		expect(names).toEqual(expect.arrayContaining(["devices", "events", "releases", "rollouts", "updates"]));
 		await fill();
 		for (const _name of Object.keys(MIGRATIONS)) await migrateDown(db);
 		expect(await tableNames()).toEqual([]);
@@ -89,10 +155,11 @@ describe("the database", () => {
 
 	it("of a newer server is refused, untouched", async () => {
 		await migrateToLatest(db);
+		const names = await tableNames();
 		await sql`insert into kysely_migration (name, timestamp) values ('9999-later', '2100-01-01')`.execute(db);
 		const message = expect.stringMatching(/newer server \(it has "9999-later"\).*backup/);
 		await expect(migrateToLatest(db)).rejects.toMatchObject({ code: "server-failed", message });
-		expect(await tableNames()).toHaveLength(6);
+		expect(await tableNames()).toEqual(names);
 	});
 
 	it.runIf(databaseKind === "SQLite")(

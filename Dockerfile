@@ -1,0 +1,26 @@
+# The update server in a container (docs/operation.md, "In containers"). Settings by environment, data in /data.
+FROM node:20-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund
+
+FROM node:20-slim
+# pg_dump and pg_restore for the commands backup and restore; they must not be older than the database.
+RUN apt-get update \
+	&& apt-get install -y --no-install-recommends postgresql-client \
+	&& rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY --from=packages /app/node_modules ./node_modules
+COPY package.json tsconfig.json ./
+COPY src/protocol ./src/protocol
+COPY server ./server
+RUN mkdir /data && chown node:node /data && chmod 700 /data
+USER node
+ENV NODE_ENV=production FOTA_DATA=/data HOST=0.0.0.0 PORT=8080
+VOLUME /data
+EXPOSE 8080
+# Alive, not ready: a restart would not bring a database back.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+	CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# No npm in between: signals must reach the server.
+ENTRYPOINT ["node", "--import", "tsx", "server/main.ts"]
