@@ -45,9 +45,16 @@ export class FleetDevice {
 			await this.device.report(server, { ...about, state: "FAILED", error });
 			return;
 		}
+		if (fate === "works") return this.finish(server, about.target);
 		await this.device.report(server, { ...about, state: "REBOOTING", bootStatus: "pending_reboot" });
-		if (fate === "crashes") await this.#rollBack(server, about.target, "boot-crashed");
-		else await this.#confirm(server, about.target);
+		await this.#rollBack(server, about.target, "boot-crashed");
+	}
+
+	/** All bytes are there: restarts, and is confirmed. */
+	async finish(server: Server, target: { version: string; hash: string }): Promise<void> {
+		const about = { target: { version: target.version, hash: target.hash }, ...this.#running() };
+		await this.device.report(server, { ...about, state: "REBOOTING", bootStatus: "pending_reboot" });
+		await this.#confirm(server, about.target);
 	}
 
 	/** Asks for an order and carries it out; true if there was one. */

@@ -58,7 +58,7 @@ function sizesOf({ wave_sizes }: RolloutRow): number[] | undefined {
 export async function judgeRollout(tools: RolloutTools, rolloutId: number): Promise<void> {
 	const nowMs = tools.nowMs();
 	const events = await tools.db.transaction().execute(async (transaction) => {
-		const row = await lockRollout(transaction, rolloutId, "update");
+		const row = await lockRollout(transaction, rolloutId, "change");
 		if (row?.state !== "running") return [];
 		const release = await findReleaseById(transaction, row.release_id);
 		if (release?.is_active !== 1) return pauseWithdrawn(transaction, row, nowMs);

@@ -18,6 +18,25 @@ export async function takeLock(transaction: Records, name: LockName): Promise<vo
 	await sql`select pg_advisory_xact_lock(hashtextextended(${`fota.${name}`}, 0))`.execute(transaction);
 }
 
+/**
+ * "use": others who use the rollout as it is go on beside this transaction. "change": nobody else. PostgreSQL serves these
+ * locks in the order in which they are asked for, so a stream of offers cannot keep a stop waiting, as it can with locks
+ * on the row. Behind the lock of a device, before those of LockName.
+ */
+export async function takeRolloutLock(
+	transaction: Records,
+	rolloutId: number,
+	mode: "use" | "change",
+): Promise<void> {
+	if (kindOf(transaction) === "sqlite") return;
+	const key = sql`hashtextextended(${`fota.rollout.${rolloutId}`}, 0)`;
+	const lock =
+		mode === "use"
+			? sql`select pg_advisory_xact_lock_shared(${key})`
+			: sql`select pg_advisory_xact_lock(${key})`;
+	await lock.execute(transaction);
+}
+
 /** Holds other transactions on this device back: what is read of it now still holds when this transaction writes. */
 export async function lockDevice(transaction: Records, deviceId: string): Promise<void> {
 	if (kindOf(transaction) === "sqlite") return;

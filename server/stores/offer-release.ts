@@ -60,7 +60,7 @@ async function offerUnderRollout(
 	const maxDownloads = seen.rollout.plan.max_concurrent_downloads;
 	await lockDevice(transaction, deviceId);
 	// Places are counted by one at a time; without a limit only a stop has to wait.
-	await lockRollout(transaction, rolloutId, maxDownloads > 0 ? "update" : "share");
+	await lockRollout(transaction, rolloutId, maxDownloads > 0 ? "change" : "use");
 	const device = (await findDevice(transaction, deviceId)) ?? question.device;
 	if (device.decommissioned_at_ms !== null) return { kind: "nothing" };
 	const offer = await choose(transaction, { ...question, device });

@@ -3,6 +3,7 @@
 // domain/rollout-member.ts.
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import { memberAfter } from "../domain/rollout-member.js";
+import { isThrough } from "../domain/rollout-offer.js";
 import {
 	bytesReceived,
 	changeOfReport,
@@ -14,7 +15,7 @@ import {
 } from "../domain/update-history.js";
 import { findRelease } from "./release-store.js";
 import { changeMember, findMember, findMemberOfRelease } from "./rollout-member-store.js";
-import { findRollout, planOf } from "./rollout-store.js";
+import { changeRollout, findRollout, lockRollout, planOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, UpdateRow } from "./tables.js";
 import { changeUpdate, findLatestUpdate, insertUpdate } from "./update-store.js";
 
@@ -209,5 +210,13 @@ export async function followUpdate(db: Records, row: UpdateRow, nowMs: number): 
 		retry: planOf(rollout).retry,
 		nowMs,
 	});
+	if (isThrough(member.status) && change.status !== member.status) await reopenEnd(db, key.rolloutId);
 	await changeMember(db, key, change);
+}
+
+// A device that was done with its rollout and is not any more: one that had all bytes when it was stopped, or was thought
+// gone. It is to be ordered back too. Who ends the rollout (settle-rollouts.ts) looks for such devices under its lock.
+async function reopenEnd(db: Records, rolloutId: number): Promise<void> {
+	const rollout = await lockRollout(db, rolloutId, "use");
+	if (rollout?.state === "stopped") await changeRollout(db, rolloutId, { is_settled: 0 });
 }

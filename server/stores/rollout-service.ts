@@ -104,7 +104,7 @@ function storedTarget(target: WantedTarget): RolloutTarget {
 
 /** Throws `not-found`. */
 export async function lockedRollout(db: Records, id: number): Promise<RolloutRow> {
-	const row = await lockRollout(db, id, "update");
+	const row = await lockRollout(db, id, "change");
 	if (row === undefined) throw new FotaError("not-found", "no such rollout");
 	return row;
 }

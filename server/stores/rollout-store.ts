@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import type { Insertable, Updateable } from "kysely";
 import type { RolloutPlan, RolloutState, RolloutTarget } from "../domain/rollout-plan.js";
-import { kindOf } from "./database.js";
 import type { RolloutTable } from "./fleet-tables.js";
+import { takeRolloutLock } from "./locks.js";
 import type { Records, RolloutEventRow, RolloutRow } from "./tables.js";
 
 const SEED_BYTES = 16;
@@ -35,17 +35,16 @@ export async function findRollout(db: Records, id: number): Promise<RolloutRow |
 }
 
 /**
- * Within a transaction: the rollout as it is now and stays until the end of it. "share" holds back those that change it,
- * "update" everyone else. Behind the lock of a device, where both are taken.
+ * Within a transaction: the rollout as it is now and, as far as others take its lock as well, stays until the end of it.
+ * Behind the lock of a device, where both are taken.
  */
 export async function lockRollout(
 	transaction: Records,
 	id: number,
-	mode: "share" | "update",
+	mode: "use" | "change",
 ): Promise<RolloutRow | undefined> {
-	const query = transaction.selectFrom("rollouts").selectAll().where("id", "=", id);
-	if (kindOf(transaction) === "sqlite") return query.executeTakeFirst();
-	return (mode === "share" ? query.forShare() : query.forUpdate()).executeTakeFirst();
+	await takeRolloutLock(transaction, id, mode);
+	return findRollout(transaction, id);
 }
 
 export async function changeRollout(

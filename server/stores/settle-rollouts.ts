@@ -14,7 +14,7 @@ import { abortUpdate } from "./record-update.js";
 import { findReleaseById } from "./release-store.js";
 import { addRollbackOrder } from "./rollback-order-store.js";
 import { changeMember, countMembers, findMember, type MemberKey } from "./rollout-member-store.js";
-import { changeRollout, findRollout } from "./rollout-store.js";
+import { changeRollout, findRollout, lockRollout } from "./rollout-store.js";
 import { findStatus } from "./status-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
 import { findLatestUpdate } from "./update-store.js";
@@ -37,7 +37,16 @@ export async function settleRollout(tools: RolloutTools, rolloutId: number): Pro
 	if (row.state === "stopped")
 		for (const deviceId of await membersToOrder(db, rolloutId))
 			await orderBack(tools, { row, release, deviceId });
-	if (await isSettled(db, row)) await changeRollout(db, rolloutId, { is_settled: 1 });
+	await closeSettled(db, rolloutId);
+}
+
+// Under its lock: a device that comes back meanwhile (record-update.ts) is seen, or opens it again.
+async function closeSettled(db: Records, rolloutId: number): Promise<void> {
+	await db.transaction().execute(async (transaction) => {
+		const row = await lockRollout(transaction, rolloutId, "change");
+		if (row !== undefined && (await isSettled(transaction, row)))
+			await changeRollout(transaction, rolloutId, { is_settled: 1 });
+	});
 }
 
 async function membersIn(db: Records, rolloutId: number, statuses: readonly MemberStatus[]) {
