@@ -39,3 +39,61 @@ describe("a rollout that is stopped and rolled back", () => {
 		},
 	);
 });
+
+describe("a rollback order", () => {
+	const order = (deviceId: string) =>
+		rig.post("/api/cloud/fota/rollback", { device_id: deviceId, reason: "1.1.0 is bad" });
+	const pending = async ({ device }: FleetDevice) =>
+		(await device.send(rig.server, "/api/inverter/fota/rollback-status")).json().rollback;
+
+	it("goes before a release that is free for everyone", async () => {
+		const [device] = await pair();
+		await rig.release("1.1.0");
+		await device.poll(rig.server);
+		await order(device.id);
+		await rig.release("1.2.0");
+		expect(await device.poll(rig.server)).toBe(204);
+		expect(await device.obey(rig.server)).toBe(true);
+		expect(await device.poll(rig.server)).toBe(200);
+		expect(device.version).toBe("1.2.0");
+	});
+
+	it("is void once the device reports that it runs something else, but not while that is on trial", async () => {
+		const [device] = await pair();
+		await rig.release("1.1.0");
+		await device.poll(rig.server);
+		await order(device.id);
+		const pushed = { version: "1.2.0", slot: "ota_0", target: { version: "1.2.0", hash: "ab".repeat(32) } };
+		const trial = { ...pushed, state: "BOOT_VERIFICATION", bootStatus: "boot_verification" } as const;
+		expect((await device.device.report(rig.server, trial)).json().rollback_pending).toBe(false);
+		expect(await pending(device)).toBe(false);
+		// It fell back: the order is for what runs again.
+		await device.device.report(rig.server, { version: "1.1.0", slot: "ota_1" });
+		expect(await pending(device)).toBe(true);
+		await device.device.report(rig.server, { ...pushed, state: "COMPLETED", bootStatus: "boot_successful" });
+		await device.device.report(rig.server, { version: "1.1.0", slot: "ota_1" });
+		expect(await pending(device)).toBe(false);
+		expect(await rig.eventTypes("fota", "&type=rollback_voided")).toHaveLength(1);
+	});
+
+	it("is void once the device asks for updates with another version, before it could ask for the order", async () => {
+		const [device] = await pair();
+		await rig.release("1.1.0");
+		await device.poll(rig.server);
+		await order(device.id);
+		expect((await device.device.manifest(rig.server, "1.2.0")).statusCode).toBe(204);
+		expect(await pending(device)).toBe(false);
+	});
+
+	it("for a device that never reported is meant for what it reports first", async () => {
+		const device = await rig.device("new-1");
+		await order("new-1");
+		const ask = async () =>
+			(await device.send(rig.server, "/api/inverter/fota/rollback-status")).json().rollback;
+		expect(await ask()).toBe(true);
+		await device.report(rig.server, { version: "1.1.0" });
+		expect(await ask()).toBe(true);
+		await device.report(rig.server, { version: "1.2.0" });
+		expect(await ask()).toBe(false);
+	});
+});

@@ -2,11 +2,10 @@
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { announce } from "../announce.js";
 import { audit } from "../auth/audit.js";
-import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
 import { findDevice, listDevices } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
-import { addRollbackOrder, findLastOrders } from "../stores/rollback-order-store.js";
+import { addRollbackOrder, findLastOrders, orderEvents } from "../stores/rollback-order-store.js";
 import { findStatuses } from "../stores/status-store.js";
 import type { DeviceRow, DeviceStatusRow, RollbackOrderRow } from "../stores/tables.js";
 import { ORDER, STATUS } from "./device-status-schemas.js";
@@ -52,15 +51,6 @@ async function knownDevice(services: Services, deviceId: string): Promise<Device
 	const device = await findDevice(services.db, deviceId);
 	if (device === undefined) throw new FotaError("device-unknown", "no such device is registered");
 	return device;
-}
-
-function orderEvents(order: RollbackOrderRow): LogEvent[] {
-	const details = { order_id: order.order_id, reason: order.reason };
-	const deviceId = order.device_id;
-	return [
-		{ log: "fota", type: "rollback_ordered", deviceId, details },
-		{ log: "security", type: "rollback_ordered", deviceId, details },
-	];
 }
 
 async function statusAnswers(services: Services, devices: readonly DeviceRow[]) {

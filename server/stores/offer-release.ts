@@ -2,16 +2,18 @@
 // stop, a full house or a second request of the device cannot come in between. Called by the manifest route; the
 // decision is domain/rollout-offer.ts.
 import { bucketOf, waveOf } from "../domain/bucket.js";
+import { isToBeLeft } from "../domain/order-fit.js";
 import { channelsFor } from "../domain/release-channel.js";
 import { memberAfter } from "../domain/rollout-member.js";
 import { chooseOffer, type Offer, type RolloutForDevice } from "../domain/rollout-offer.js";
 import type { RolloutTarget } from "../domain/rollout-plan.js";
 import { findDevice, noteOffer } from "./device-store.js";
+import { appendEvents } from "./event-store.js";
 import { findTags } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
 import { openPendingUpdate } from "./record-update.js";
 import { findRelease, listActiveReleases } from "./release-store.js";
-import { findPendingOrder } from "./rollback-order-store.js";
+import { findPendingOrder, voidOvertakenOrder } from "./rollback-order-store.js";
 import { countPlaces, findMemberships, saveTry } from "./rollout-member-store.js";
 import {
 	findRolloutsNaming,
@@ -40,12 +42,29 @@ export type OfferOutcome =
 	| { readonly kind: "release"; readonly release: ReleaseRow };
 
 export async function offerRelease(db: Records, question: ManifestQuestion): Promise<OfferOutcome> {
+	// It is to go back first, and asks for the order where it is offered nothing. Nor is it shed then.
+	if (await isToGoBack(db, question)) return { kind: "nothing" };
 	const offer = await choose(db, question);
 	if (offer.kind === "nothing") return { kind: "nothing" };
 	if (offer.kind === "rollout")
 		return db.transaction().execute((transaction) => offerUnderRollout(transaction, question, offer));
 	await noteOffer(db, question.device.device_id, offer.release.id);
 	return { kind: "release", release: offer.release };
+}
+
+/** Ends an order that the device has left behind. */
+async function isToGoBack(db: Records, { device, version, nowMs }: ManifestQuestion): Promise<boolean> {
+	const deviceId = device.device_id;
+	const order = await findPendingOrder(db, deviceId);
+	if (order === undefined) return false;
+	const running = { version: version ?? null, hash: null };
+	if (isToBeLeft(order, running)) return true;
+	await db.transaction().execute(async (transaction) => {
+		await lockDevice(transaction, deviceId);
+		const voided = await voidOvertakenOrder(transaction, { deviceId, running, nowMs });
+		await appendEvents(transaction, voided, nowMs);
+	});
+	return false;
 }
 
 type RolloutOffer = Extract<Offer<ReleaseRow>, { kind: "rollout" }>;
@@ -65,7 +84,7 @@ async function offerUnderRollout(
 	if (device.decommissioned_at_ms !== null) return { kind: "nothing" };
 	const offer = await choose(transaction, { ...question, device });
 	if (offer.kind !== "rollout" || offer.rollout.id !== rolloutId) return { kind: "nothing" };
-	// It is to go back first. Nor is it shed then: after a 503 it would not ask for the order.
+	// One may have come in between.
 	if ((await findPendingOrder(transaction, deviceId)) !== undefined) return { kind: "nothing" };
 	const key = { rolloutId, deviceId };
 	if (maxDownloads > 0 && (await countPlaces(transaction, key, question.nowMs)) >= maxDownloads)

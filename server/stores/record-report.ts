@@ -11,7 +11,13 @@ import { appendEvents } from "./event-store.js";
 import { findSlots, saveSlots } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
 import { recordUpdate } from "./record-update.js";
-import { findPendingOrder, finishOrders } from "./rollback-order-store.js";
+import {
+	findOrderInForce,
+	findPendingOrder,
+	findRunning,
+	finishOrders,
+	voidOvertakenOrder,
+} from "./rollback-order-store.js";
 import { findStatus, saveStatus } from "./status-store.js";
 import type { DeviceRow, DeviceStatusRow, Records } from "./tables.js";
 
@@ -73,9 +79,27 @@ async function record(
 	// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
 	if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
 		await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
-	const order = await findPendingOrder(db, deviceId);
-	await appendEvents(db, events, nowMs);
-	return { isRollbackPending: order !== undefined, events, rolloutId };
+	const { isRollbackPending, voided } = await weighOrder(db, { deviceId, report, nowMs });
+	const news = [...events, ...voided];
+	await appendEvents(db, news, nowMs);
+	return { isRollbackPending, events: news, rolloutId };
+}
+
+async function weighOrder(
+	db: Records,
+	told: { readonly deviceId: string; readonly report: StatusReport; readonly nowMs: number },
+): Promise<ReportOutcome & { readonly voided: readonly LogEvent[] }> {
+	const { deviceId, report, nowMs } = told;
+	if ((await findPendingOrder(db, deviceId)) === undefined) return { isRollbackPending: false, voided: [] };
+	const running = await findRunning(db, deviceId);
+	const voided = isConfirmed(report) ? await voidOvertakenOrder(db, { deviceId, running, nowMs }) : [];
+	return { isRollbackPending: (await findOrderInForce(db, deviceId)) !== undefined, voided };
+}
+
+// On trial it may still go back to what the order is about, and one that is just going back is about to say so.
+function isConfirmed({ state, bootStatus, isRolledBack }: StatusReport): boolean {
+	const isOnTrial = state === "BOOT_VERIFICATION" || bootStatus === "boot_verification";
+	return !isOnTrial && state !== "ROLLBACK" && isRolledBack !== true;
 }
 
 /** Most reports tell nothing new of the slots; those are not looked up for them. */

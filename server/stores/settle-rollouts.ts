@@ -2,7 +2,6 @@
 // where it is to be rolled back, who runs the release already is ordered back. Called by the rollout task and right
 // after the stop; what a crash leaves undone the next turn does.
 import { announce } from "../announce.js";
-import type { LogEvent } from "../domain/event.js";
 import type { MemberStatus } from "../domain/rollout-plan.js";
 import { isOpen } from "../domain/update-history.js";
 import type { RolloutTools } from "./advance-rollouts.js";
@@ -12,7 +11,7 @@ import { changeDevice } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
 import { abortUpdate } from "./record-update.js";
 import { findReleaseById } from "./release-store.js";
-import { addRollbackOrder } from "./rollback-order-store.js";
+import { addRollbackOrder, orderEvents } from "./rollback-order-store.js";
 import { changeMember, countMembers, findMember, type MemberKey } from "./rollout-member-store.js";
 import { changeRollout, findRollout, lockRollout } from "./rollout-store.js";
 import { findStatus } from "./status-store.js";
@@ -105,9 +104,10 @@ async function orderBack(tools: RolloutTools, { row, release, deviceId }: OrderB
 			return [];
 		}
 		const reason = `rollout ${row.id} was stopped`;
-		const order = await addRollbackOrder(transaction, { deviceId, reason, nowMs });
+		const firmware = { version: release.version, hash: release.hash };
+		const order = await addRollbackOrder(transaction, { deviceId, reason, firmware, nowMs });
 		await changeMember(transaction, key, { rollback_order_id: order.order_id });
-		const news = orderEvents(deviceId, { order_id: order.order_id, reason, rollout_id: row.id });
+		const news = orderEvents(order, { rollout_id: row.id });
 		await appendEvents(transaction, news, nowMs);
 		return news;
 	});
@@ -119,13 +119,6 @@ async function isRunning(db: Records, deviceId: string, version: string): Promis
 	const device = await findDevice(db, deviceId);
 	const status = await findStatus(db, deviceId);
 	return device?.decommissioned_at_ms === null && status?.version === version;
-}
-
-function orderEvents(deviceId: string, details: LogEvent["details"]): LogEvent[] {
-	return [
-		{ log: "fota", type: "rollback_ordered", deviceId, details },
-		{ log: "security", type: "rollback_ordered", deviceId, details },
-	];
 }
 
 // Who is about to boot the release is waited for: an order now could meet the firmware before.

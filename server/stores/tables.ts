@@ -129,6 +129,9 @@ export interface RollbackOrderTable {
 	reason: string;
 	ordered_at_ms: number;
 	done_at_ms: number | null;
+	/** What is to be left; null where it is not known (yet): whatever runs. */
+	version: Generated<string | null>;
+	hash: Generated<string | null>;
 }
 
 export interface EventTable {
