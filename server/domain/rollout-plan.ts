@@ -14,11 +14,14 @@ export type RolloutTarget =
 export interface Wave {
 	/** Of the target, those of the waves before included; hundredths of a per cent count. */
 	readonly share_percent: number;
-	/** What must have come true before the next wave opens; of the last one, before the rollout is complete. */
+	/**
+	 * What must have come true before the next wave opens; of the last one, before the rollout is complete. A wave with
+	 * nobody within reach hands its conditions on to the next one.
+	 */
 	readonly min_wait_minutes: number;
 	/** Of the devices of this wave that are through. */
 	readonly min_success_percent: number;
-	/** Devices of this wave that are through; where it has fewer within reach, all of them. */
+	/** Devices of this wave that are through; where it has fewer within reach, all of them. Above 0: one that succeeded, too. */
 	readonly min_finished_count: number;
 }
 

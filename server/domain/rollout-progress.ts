@@ -1,6 +1,6 @@
 // What happens next to a running rollout, from how many devices are through and how it went for them. Pure; called by
 // stores/advance-rollouts.ts after failures and every half minute.
-import type { RolloutPlan } from "./rollout-plan.js";
+import type { RolloutPlan, Wave } from "./rollout-plan.js";
 
 export interface WaveCounts {
 	/** Devices within reach, those that are through included. */
@@ -16,7 +16,7 @@ export interface RolloutProgress {
 	readonly waveOpenedAtMs: number;
 	/** One a wave of the plan. */
 	readonly waves: readonly WaveCounts[];
-	/** Left out by the stop rule: what there was when an operator resumed the rollout all the same. */
+	/** Left out by stop rule and success rates: what there was when an operator resumed the rollout all the same. */
 	readonly forgiven: { readonly finished: number; readonly failed: number };
 }
 
@@ -29,12 +29,14 @@ export type RolloutDecision =
 const MINUTE_MS = 60_000;
 
 export function decideRollout(plan: RolloutPlan, progress: RolloutProgress, nowMs: number): RolloutDecision {
-	const reason = stopReason(plan, progress);
+	const reason = stopReason(plan, progress) ?? shortfall(plan, progress);
 	if (reason !== undefined) return { kind: "stop", reason };
 	if (!isWavePassed(plan, progress, nowMs)) return { kind: "nothing" };
 	if (progress.wave < plan.waves.length - 1) return { kind: "open-wave", wave: progress.wave + 1 };
 	const isEveryoneThrough = progress.waves.every((wave) => finishedOf(wave) >= wave.size);
-	return { kind: isEveryoneThrough ? "complete" : "nothing" };
+	// Nobody within reach is nobody who tried it.
+	const isAnyoneThrough = total(progress, finishedOf) > 0;
+	return { kind: isEveryoneThrough && isAnyoneThrough ? "complete" : "nothing" };
 }
 
 function stopReason({ stop_rule: rule }: RolloutPlan, progress: RolloutProgress): string | undefined {
@@ -46,16 +48,64 @@ function stopReason({ stop_rule: rule }: RolloutPlan, progress: RolloutProgress)
 	return `${failed} of ${finished} devices failed, more than ${rule.max_failure_percent} %`;
 }
 
+/** What must have come true of some waves before the next one opens. */
+interface Gate {
+	readonly rule: Wave;
+	/** Of the waves it looks at, added up. */
+	readonly counts: WaveCounts;
+}
+
+/** That of the open wave, and those of the waves before it that nobody went through: it stands in for them. */
+function gatesOf({ waves: rules }: RolloutPlan, progress: RolloutProgress): Gate[] {
+	const gates: Gate[] = [];
+	let counts: WaveCounts = { size: 0, succeeded: 0, failed: 0 };
+	for (let wave = progress.wave; wave >= 0; wave--) {
+		const own = progress.waves[wave];
+		const rule = rules[wave];
+		if (own === undefined || rule === undefined) break;
+		if (wave < progress.wave && finishedOf(own) > 0) break;
+		counts = added(counts, own);
+		gates.push({ rule, counts });
+	}
+	return gates;
+}
+
 function isWavePassed(plan: RolloutPlan, progress: RolloutProgress, nowMs: number): boolean {
-	const gate = plan.waves[progress.wave];
-	const counts = progress.waves[progress.wave];
-	if (gate === undefined || counts === undefined) return false;
-	const finished = finishedOf(counts);
-	return (
-		nowMs - progress.waveOpenedAtMs >= gate.min_wait_minutes * MINUTE_MS &&
-		finished >= Math.min(gate.min_finished_count, counts.size) &&
-		counts.succeeded * 100 >= gate.min_success_percent * finished
-	);
+	const rule = plan.waves[progress.wave];
+	if (rule === undefined || nowMs - progress.waveOpenedAtMs < rule.min_wait_minutes * MINUTE_MS) return false;
+	return isEmptyOnTheWay(plan, progress) || gatesOf(plan, progress).every((gate) => isMet(gate, progress));
+}
+
+// A wave without devices says nothing: the next one that has some must do for both. With nobody anywhere it waits.
+function isEmptyOnTheWay(plan: RolloutPlan, { wave, waves }: RolloutProgress): boolean {
+	const isLast = wave === plan.waves.length - 1;
+	return !isLast && waves[wave]?.size === 0 && waves.slice(wave + 1).some(({ size }) => size > 0);
+}
+
+function isMet({ rule, counts }: Gate, progress: RolloutProgress): boolean {
+	if (finishedOf(counts) < Math.min(rule.min_finished_count, counts.size)) return false;
+	// Where the operator resumed in spite of it, failures are proof enough.
+	const isProven = total(progress, ({ succeeded }) => succeeded) > 0 || progress.forgiven.finished > 0;
+	return (rule.min_finished_count === 0 || isProven) && !isShort({ rule, counts }, progress);
+}
+
+/** Everyone is through and too few of them well: by itself that never gets better. */
+function shortfall(plan: RolloutPlan, progress: RolloutProgress): string | undefined {
+	const isOver = ({ counts }: Gate) => counts.size > 0 && finishedOf(counts) >= counts.size;
+	const gate = gatesOf(plan, progress).find((item) => isOver(item) && isShort(item, progress));
+	if (gate === undefined) return undefined;
+	const { counts, rule } = gate;
+	return `${counts.succeeded} of ${finishedOf(counts)} devices of the wave succeeded, less than ${rule.min_success_percent} %`;
+}
+
+function isShort({ rule, counts }: Gate, progress: RolloutProgress): boolean {
+	const failedSince = Math.max(0, total(progress, (wave) => wave.failed) - progress.forgiven.failed);
+	const failed = Math.min(counts.failed, failedSince);
+	return counts.succeeded * 100 < rule.min_success_percent * (counts.succeeded + failed);
+}
+
+function added(a: WaveCounts, b: WaveCounts): WaveCounts {
+	return { size: a.size + b.size, succeeded: a.succeeded + b.succeeded, failed: a.failed + b.failed };
 }
 
 function finishedOf({ succeeded, failed }: WaveCounts): number {

@@ -7,10 +7,10 @@ import { operatorOf } from "../auth/operator.js";
 import { MEMBER_STATUSES, ROLLOUT_STATES, type RolloutPlan } from "../domain/rollout-plan.js";
 import type { Server, Services } from "../services.js";
 import { findReleaseById } from "../stores/release-store.js";
-import { previewRollout } from "../stores/rollout-census.js";
+import { type Preview, previewRollout } from "../stores/rollout-census.js";
 import { listMembers } from "../stores/rollout-member-store.js";
 import { createRollout, patchRollout } from "../stores/rollout-service.js";
-import { findRollout, listRivals, listRollouts } from "../stores/rollout-store.js";
+import { findRollout, listRivals, listRollouts, planOf } from "../stores/rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "../stores/tables.js";
 import { nullable, oneOf } from "./device-answer.js";
 import { describe } from "./operation.js";
@@ -154,7 +154,8 @@ function registerViewRoutes(server: Server, { db }: Services): void {
 			const release = await findReleaseById(db, row.release_id);
 			if (release === undefined) throw new FotaError("release-unknown", "no such release");
 			const preview = await previewRollout(db, row, release);
-			return { ...preview, warnings: await warningsFor(db, row, release) };
+			const warnings = [...(await warningsFor(db, row, release)), ...emptyWaveWarnings(row, preview)];
+			return { ...preview, warnings };
 		},
 	);
 }
@@ -169,6 +170,15 @@ async function warningsFor(db: Records, row: RolloutRow, release: ReleaseRow): P
 		);
 	}
 	return warnings;
+}
+
+/** Each wave has devices of its own, that are in none before. */
+function emptyWaveWarnings(row: RolloutRow, { waves }: Preview): string[] {
+	return planOf(row).waves.flatMap(({ share_percent: share }, wave) =>
+		waves[wave]?.count === 0
+			? [`no device is in wave ${wave} (${share} %): the next one must meet its conditions as well`]
+			: [],
+	);
 }
 
 function registerDraftRoutes(server: Server, services: Services): void {

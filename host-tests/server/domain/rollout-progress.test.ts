@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RolloutPlan } from "../../../server/domain/rollout-plan.js";
 import { decideRollout, type RolloutProgress } from "../../../server/domain/rollout-progress.js";
-import { planWith, wave } from "./rollout-plan.js";
+import { planWith, wave as wave_ } from "./rollout-plan.js";
 
 const MINUTE_MS = 60_000;
 const gate = { min_wait_minutes: 10, min_success_percent: 80, min_finished_count: 5 };
 const plan = planWith({
-	waves: [wave(10, gate), wave(100, gate)],
+	waves: [wave_(10, gate), wave_(100, gate)],
 	stop_rule: { max_failure_percent: 20, min_failure_count: 3 },
 });
 type Counts = readonly [size: number, succeeded: number, failed: number];
@@ -34,7 +34,7 @@ describe("a rollout", () => {
 		["too few are through", [[10, 4, 0]], 10, "nothing"],
 		["as few are through as there are", [[4, 4, 0]], 10, "open-wave"],
 		["nobody is within reach", [[0, 0, 0]], 10, "open-wave"],
-		["too many failed for the next wave", [[10, 3, 2]], 10, "nothing"],
+		["too many failed for the next wave so far", [[10, 3, 2]], 10, "nothing"],
 	] as const)("goes on or waits where %s", (_name, [first], minutes, expected) => {
 		expect(decided([first, [90, 0, 0]], { minutes })).toBe(expected);
 	});
@@ -70,6 +70,98 @@ describe("a rollout", () => {
 				{ wave: 1 },
 			),
 		).toBe("complete");
+	});
+
+	it.each([
+		[
+			"in the only wave that is open",
+			0,
+			[
+				[0, 0, 0],
+				[0, 0, 0],
+			],
+		],
+		[
+			"in any wave",
+			1,
+			[
+				[0, 0, 0],
+				[0, 0, 0],
+			],
+		],
+	] as const)("waits for ever rather than go on with nobody within reach %s", (_name, wave, waves) => {
+		expect(decided(waves, { wave, minutes: 1e6 })).toBe("nothing");
+		expect(
+			decided(waves, { wave, minutes: 1e6, plan: planWith({ waves: [wave_(10), wave_(100)] }) }),
+		).not.toBe("complete");
+	});
+
+	it("has the next wave meet the conditions of one that nobody is in", () => {
+		const open = planWith({ waves: [wave_(10, gate), wave_(50), wave_(100)] });
+		const second = (...counts: Counts) => decided([[0, 0, 0], counts, [50, 0, 0]], { wave: 1, plan: open });
+		expect(second(40, 4, 0)).toBe("nothing");
+		expect(second(40, 5, 0)).toBe("open-wave");
+		expect(second(40, 4, 2)).toBe("nothing");
+	});
+
+	it("does not go on without one that succeeded, where its wave asks for any", () => {
+		const lenient = planWith({ waves: [wave_(10, { min_finished_count: 1 }), wave_(100)] });
+		expect(
+			decided(
+				[
+					[10, 0, 3],
+					[90, 0, 0],
+				],
+				{ plan: lenient },
+			),
+		).toBe("nothing");
+		expect(
+			decided(
+				[
+					[10, 1, 3],
+					[90, 0, 0],
+				],
+				{ plan: lenient },
+			),
+		).toBe("open-wave");
+	});
+
+	it("stops where everyone of its wave is through and too few succeeded, and goes on when that is forgiven", () => {
+		const waves: Counts[] = [
+			[10, 8, 2],
+			[90, 0, 0],
+		];
+		const strict = planWith({ waves: [wave_(10, { ...gate, min_success_percent: 95 }), wave_(100)] });
+		expect(decided(waves, { plan: strict, minutes: 0 })).toBe(
+			"8 of 10 devices of the wave succeeded, less than 95 %",
+		);
+		expect(
+			decided(
+				[
+					[11, 8, 2],
+					[90, 0, 0],
+				],
+				{ plan: strict },
+			),
+		).toBe("nothing");
+		const forgiven = { finished: 10, failed: 2 };
+		expect(decided(waves, { plan: strict, forgiven })).toBe("open-wave");
+		expect(
+			decided(
+				[
+					[12, 8, 4],
+					[90, 0, 0],
+				],
+				{ plan: strict, forgiven },
+			),
+		).toMatch(/^8 of 12/);
+		// Nobody succeeded, and the operator goes on all the same.
+		const none: Counts[] = [
+			[3, 0, 3],
+			[90, 0, 0],
+		];
+		expect(decided(none, { plan: strict })).toMatch(/^0 of 3/);
+		expect(decided(none, { plan: strict, forgiven: { finished: 3, failed: 3 } })).toBe("open-wave");
 	});
 
 	it("stops above its failure rate, from a number of failures on", () => {
@@ -152,6 +244,7 @@ describe("a rollout", () => {
 				const isBad = failed >= 3 && failed / finished > 0.2;
 				const result = decided([first, second], { wave: open, minutes });
 				expect(/failed/.test(result)).toBe(isBad);
+				if (finished === 0) expect(result).not.toBe("complete");
 			}),
 		);
 	});

@@ -1,0 +1,59 @@
+// What a rollout asks of its waves before it goes on, over devices that really ask and report.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { RolloutRig } from "./rollout-rig.js";
+
+const DAY = 24 * 60;
+const wave = (share_percent: number, more = {}) => ({
+	share_percent,
+	min_wait_minutes: 10,
+	min_success_percent: 95,
+	min_finished_count: 5,
+	...more,
+});
+
+let rig: RolloutRig;
+beforeEach(async () => {
+	rig = await RolloutRig.start();
+});
+afterEach(() => rig.close());
+
+describe("a rollout with conditions on its waves", () => {
+	it("stays where it is while nobody is within reach, and says so before it starts", async () => {
+		const [device] = await rig.fleet(1);
+		const { id: releaseId } = await rig.release("1.1.0");
+		rig.clock.nowMs += 8 * DAY * 60_000;
+		const id = await rig.rollout(releaseId, { waves: [wave(0.01), wave(0.02), wave(100)] });
+		for (let turn = 0; turn < 4; turn++) await rig.pass(11);
+		expect(await rig.state(id)).toMatchObject({ state: "running", wave: 0 });
+		const { warnings } = (await rig.get(`/api/rollouts/${id}/preview`)).json();
+		expect(warnings).toEqual([
+			"no device is in wave 0 (0.01 %): the next one must meet its conditions as well",
+			"no device is in wave 1 (0.02 %): the next one must meet its conditions as well",
+		]);
+		// One comes back: it stands in for the waves without devices.
+		expect(await device?.poll(rig.server)).toBe(204);
+		for (let turn = 0; turn < 2; turn++) await rig.pass(11);
+		expect(await device?.poll(rig.server)).toBe(200);
+		await rig.pass(11);
+		expect(await rig.state(id)).toMatchObject({ state: "completed" });
+	});
+
+	it("is paused where everyone is through and too few succeeded, and is complete once that is forgiven", async () => {
+		const devices = await rig.fleet(10);
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId, {
+			waves: [wave(100)],
+			stop_rule: { max_failure_percent: 10, min_failure_count: 3 },
+		});
+		for (const [index, device] of devices.entries())
+			await device.poll(rig.server, index < 2 ? "crashes" : "works");
+		await rig.pass(11);
+		expect(await rig.state(id)).toMatchObject({
+			state: "paused",
+			state_reason: "8 of 10 devices of the wave succeeded, less than 95 %",
+		});
+		await rig.act(id, "resume");
+		await rig.pass();
+		expect(await rig.state(id)).toMatchObject({ state: "completed" });
+	});
+});
