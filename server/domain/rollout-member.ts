@@ -7,6 +7,9 @@ import { SILENT, type UpdateStatus } from "./update-history.js";
 /** How long a download place is held without a word: a device that is gone frees it. */
 export const LEASE_MS = 600_000;
 
+/** For how long a place is given once more to a device that let its first one pass. */
+export const RETAKE_MS = 60_000;
+
 const MINUTE_MS = 60_000;
 
 /** The device would refuse it again, or was not heard of since: only an operator has it tried anew. */
@@ -77,4 +80,15 @@ function retrying(nextTryAtMs: number): MemberChange {
 
 function ended(status: MemberStatus, nowMs: number): MemberChange {
 	return { status, next_try_at_ms: null, lease_until_ms: null, finished_at_ms: nowMs };
+}
+
+/**
+ * Until when a device that asks has a download place; undefined: it must wait. Asking does not prolong it: a device that
+ * asks and never downloads, since its application is busy, would keep others out. `heldUntilMs` is of the same try;
+ * undefined for a new one.
+ */
+export function placeUntil(heldUntilMs: number | undefined, nowMs: number): number | undefined {
+	if (heldUntilMs === undefined) return nowMs + LEASE_MS;
+	if (nowMs < heldUntilMs) return heldUntilMs;
+	return nowMs < heldUntilMs + LEASE_MS ? undefined : nowMs + RETAKE_MS;
 }

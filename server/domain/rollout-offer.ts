@@ -28,6 +28,8 @@ export interface Member {
 	readonly status: MemberStatus;
 	readonly attempts: number;
 	readonly nextTryAtMs: number | undefined;
+	/** Until when it has, or had, a download place. */
+	readonly leaseUntilMs?: number | undefined;
 }
 
 export interface RolloutQuestion extends OfferQuestion {

@@ -4,7 +4,7 @@
 import { bucketOf, waveOf } from "../domain/bucket.js";
 import { isToBeLeft } from "../domain/order-fit.js";
 import { channelsFor } from "../domain/release-channel.js";
-import { memberAfter } from "../domain/rollout-member.js";
+import { memberAfter, placeUntil } from "../domain/rollout-member.js";
 import { chooseOffer, type Offer, type RolloutForDevice } from "../domain/rollout-offer.js";
 import type { RolloutTarget } from "../domain/rollout-plan.js";
 import { findDevice, noteOffer } from "./device-store.js";
@@ -87,20 +87,38 @@ async function offerUnderRollout(
 	// One may have come in between.
 	if ((await findPendingOrder(transaction, deviceId)) !== undefined) return { kind: "nothing" };
 	const key = { rolloutId, deviceId };
-	if (maxDownloads > 0 && (await countPlaces(transaction, key, question.nowMs)) >= maxDownloads)
-		return { kind: "busy" };
-	await giveTry(transaction, question, offer);
+	const leaseUntilMs = placeUntil(heldUntilMs(offer), question.nowMs);
+	if (maxDownloads > 0) {
+		if (leaseUntilMs === undefined) return { kind: "busy" };
+		if ((await countPlaces(transaction, key, question.nowMs)) >= maxDownloads) return { kind: "busy" };
+	}
+	await giveTry(transaction, { question, offer, leaseUntilMs: leaseUntilMs ?? question.nowMs });
 	return { kind: "release", release: offer.release };
 }
 
-async function giveTry(db: Records, question: ManifestQuestion, offer: RolloutOffer): Promise<void> {
+function heldUntilMs({ rollout: { member }, attempt }: RolloutOffer): number | undefined {
+	const isSameTry = member?.attempts === attempt;
+	const isHolder = member?.status === "offered" || member?.status === "downloading";
+	return isSameTry && isHolder ? member.leaseUntilMs : undefined;
+}
+
+interface GivenTry {
+	readonly question: ManifestQuestion;
+	readonly offer: RolloutOffer;
+	readonly leaseUntilMs: number;
+}
+
+async function giveTry(db: Records, { question, offer, leaseUntilMs }: GivenTry): Promise<void> {
 	const { nowMs, version: fromVersion } = question;
 	const { rollout, release, wave, attempt } = offer;
 	const deviceId = question.device.device_id;
 	const rolloutId = rollout.id;
 	const isDownloading = rollout.member?.status === "downloading";
 	const facts = { attempts: attempt, errorCode: undefined, isBegun: false, retry: rollout.plan.retry, nowMs };
-	const change = memberAfter(isDownloading ? "downloading" : "pending", facts);
+	const change = {
+		...memberAfter(isDownloading ? "downloading" : "pending", facts),
+		lease_until_ms: leaseUntilMs,
+	};
 	await saveTry(db, { rolloutId, deviceId, wave, attempt, change, nowMs });
 	await openPendingUpdate(db, { deviceId, release, rolloutId, wave, attempt, fromVersion, nowMs });
 	await noteOffer(db, deviceId, release.id);
@@ -175,6 +193,7 @@ function rolloutFor(row: RolloutRow, { device, target, isTarget, member }: Meeti
 			status: member.status,
 			attempts: member.attempts,
 			nextTryAtMs: member.next_try_at_ms ?? undefined,
+			leaseUntilMs: member.lease_until_ms ?? undefined,
 		},
 	};
 }
