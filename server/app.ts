@@ -13,6 +13,7 @@ import { listen, stopServer } from "./listen.js";
 import { createLive, type LiveOptions } from "./live-services.js";
 import { openStores } from "./open-stores.js";
 import { type Every, type RegularTask, startRegularWork, systemEvery } from "./regular-work.js";
+import { createRolloutJudge } from "./rollout-judge.js";
 import type { Server, Services } from "./services.js";
 import { findAuditHead } from "./stores/audit-store.js";
 import { countDerivedDevices } from "./stores/device-store.js";
@@ -85,6 +86,8 @@ export interface App {
 	reloadTls(): Promise<void>;
 	/** Starts to listen; returns the base URL. Port 0 (default) takes a free one; host defaults to 127.0.0.1. */
 	listen(address?: { readonly port?: number; readonly host?: string }): Promise<string>;
+	/** What went on behind answers has ended. */
+	idle(): Promise<void>;
 	/** Takes no new requests, lets those under way end, within stopTimeoutMs. Idempotent. */
 	close(): Promise<void>;
 }
@@ -99,11 +102,13 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 		const passwords = createPasswords({ costLog2: options.passwordCostLog2 });
 		const refusals = createRefusalLog({ db, log, nowMs });
 		const live = createLive(options, { ...stores, ...secrets, log, nowMs, refusals });
+		const rolloutJudge = createRolloutJudge({ db, log, nowMs });
 		let isStopping = false;
 		const services = servicesOf(options, {
 			...stores,
 			...secrets,
 			...live.services,
+			rolloutJudge,
 			passwords,
 			nowMs,
 			isStopping: () => isStopping,
@@ -118,7 +123,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			isStopping = true;
 			await Promise.all([work.stop(), live.close()]);
 			await stopServer(fastify, options.stopTimeoutMs ?? 10_000);
-			await firstAdmin;
+			await Promise.all([firstAdmin, rolloutJudge.idle()]);
 			await stores.close();
 		};
 		return {
@@ -136,6 +141,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 				await tellAuditHead(db, log);
 				return url;
 			},
+			idle: () => rolloutJudge.idle(),
 			close: once(stop),
 		};
 	} catch (error) {

@@ -8,12 +8,14 @@ import type {
 } from "fastify";
 import type { Passwords } from "./auth/passwords.js";
 import type { LiveServices } from "./live-services.js";
+import type { RolloutJudge } from "./rollout-judge.js";
 import type { TypeBoxProvider } from "./routes/validation.js";
 import type { ImageStore } from "./stores/image-store.js";
 import type { Records } from "./stores/tables.js";
 
 export interface Services extends LiveServices {
 	readonly db: Records;
+	readonly rolloutJudge: RolloutJudge;
 	readonly images: ImageStore;
 	readonly masterKey: Uint8Array;
 	/** Undefined where it is switched off. */

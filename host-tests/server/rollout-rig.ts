@@ -1,6 +1,6 @@
 // A server with a fleet of devices that update themselves as the firmware does: they ask, download, verify, restart and
 // report. The server's regular work runs when the test says so.
-import type { AppOptions } from "../../server/app.js";
+import type { App, AppOptions } from "../../server/app.js";
 import type { Server } from "../../server/services.js";
 import { ROLLOUT_TASK_MS } from "../../server/stores/rollout-task.js";
 import { type ReleaseKey, sha256 } from "./release-kit.js";
@@ -15,6 +15,11 @@ export const OPEN_PLAN = {
 	stop_rule: null,
 	retry: { max_attempts: 1, delay_minutes: 0 },
 };
+
+const apps = new WeakMap<Server, App>();
+
+/** A failure is judged behind the answer to its report. */
+const judged = (server: Server) => apps.get(server)?.idle();
 
 export class FleetDevice {
 	readonly device: TestDevice;
@@ -33,6 +38,7 @@ export class FleetDevice {
 	async poll(server: Server, fate: Fate = "works"): Promise<number> {
 		const answer = await this.device.manifest(server, this.version);
 		if (answer.statusCode === 200) await this.install(server, answer.json(), fate);
+		await judged(server);
 		return answer.statusCode;
 	}
 
@@ -114,6 +120,7 @@ export class RolloutRig extends ServerRig {
 		const rig = await ServerRig.create({ every, ...options }, releaseKey);
 		const made = new RolloutRig(rig, rig.releaseKey);
 		made.#tasks.push(...tasks);
+		apps.set(made.server, made.app);
 		return made;
 	}
 
@@ -166,6 +173,7 @@ export class RolloutRig extends ServerRig {
 	}
 
 	async state(id: number) {
+		await this.app.idle();
 		return (await this.get(`/api/rollouts/${id}`)).json();
 	}
 }

@@ -21,6 +21,16 @@ type EndStatus = "success" | "failed" | "rolled_back";
 /** `error_code` of an update whose device fell silent: of the history only, no device says it. */
 export const SILENT = "silent";
 
+/** `error_code` of an update after whose restart the old firmware runs again and does not say why; likewise. */
+export const CAME_BACK = "came-back";
+export const CAME_BACK_ERROR = {
+	code: CAME_BACK,
+	message: "the device runs the old firmware again without a word",
+};
+
+/** Behind them the next thing that a device says is said by the new firmware, or by the old one again. */
+const LAST_STAGES: readonly (string | undefined)[] = ["WRITING", "REBOOTING", "BOOT_VERIFICATION"];
+
 export interface KnownUpdate {
 	readonly status: UpdateStatus;
 	readonly stage: string | undefined;
@@ -63,6 +73,10 @@ export function changeOfReport(
 	latest: KnownUpdate | undefined,
 	report: StatusReport,
 ): UpdateChange | undefined {
+	if (latest !== undefined && isBackIdle(latest, report)) {
+		const flightRecord = flightRecordOf(latest, report, CAME_BACK_ERROR);
+		return { kind: "change", status: "failed", error: CAME_BACK_ERROR, flightRecord };
+	}
 	const said = statusOf(report, latest);
 	if (said === undefined) return undefined;
 	const isSame = latest !== undefined && isAbout(latest, report);
@@ -71,8 +85,24 @@ export function changeOfReport(
 	if (said === "downloading" || said === "installing")
 		return { kind, status: said, stage: report.state, ...noticeOf(report) };
 	if (said === "success") return { kind, status: said };
-	const flightRecord = flightRecordOf(isSame ? latest : undefined, report);
+	const flightRecord = flightRecordOf(isSame ? latest : undefined, report, report.error);
 	return { kind, status: said, error: report.error, flightRecord };
+}
+
+/**
+ * A device asks for updates with this version: is it back on the old firmware behind the restart? It does not ask between
+ * its last report before and that, and its requests come in their order (docs/protocol.md §3.2).
+ */
+export function hasComeBack({ status, stage, toVersion }: KnownUpdate, runningVersion: string): boolean {
+	if (status !== "installing" || !LAST_STAGES.includes(stage)) return false;
+	return toVersion !== undefined && toVersion !== runningVersion;
+}
+
+// With a target, an error or a rollback the report says itself what became of the update.
+function isBackIdle(latest: KnownUpdate, report: StatusReport): boolean {
+	const { state, bootStatus, isRolledBack, target, version } = report;
+	const isIdle = state === "IDLE" && bootStatus !== "boot_verification";
+	return isIdle && isRolledBack !== true && target === undefined && hasComeBack(latest, version);
 }
 
 /** What the report says of an update; undefined: nothing. */
@@ -117,14 +147,19 @@ function kindOfSame(
 	said: UpdateStatus,
 ): UpdateChange["kind"] | undefined {
 	if (isOpen(latest.status)) return "change";
-	const isSilent = latest.status === "failed" && latest.errorCode === SILENT;
-	if (isSilent) return "change";
+	if (isTakenUp(latest, said)) return "change";
 	// Taken back: what still comes of the download changes nothing, but one that got through counts.
 	if (latest.status === "aborted") return said === "downloading" || said === "failed" ? undefined : "change";
 	if (said === "downloading" || said === "installing")
 		return latest.status === "success" && said === "installing" ? undefined : "begin";
 	if (latest.status === "success" && said === "rolled_back") return "change";
 	return isRepeated(latest, report, said as EndStatus) ? undefined : "begin";
+}
+
+// What the server had to guess, the device knows better. After it came back a download is a new try, though.
+function isTakenUp({ status, errorCode }: KnownUpdate, said: UpdateStatus): boolean {
+	if (status !== "failed") return false;
+	return errorCode === SILENT || (errorCode === CAME_BACK && said !== "downloading");
 }
 
 function isRepeated(latest: KnownUpdate, report: StatusReport, said: EndStatus): boolean {
@@ -148,12 +183,16 @@ function noticeOf({ error }: StatusReport): Pick<UpdateFields, "error"> {
 	return error === undefined ? {} : { error };
 }
 
-function flightRecordOf(latest: KnownUpdate | undefined, report: StatusReport): FlightRecord {
+function flightRecordOf(
+	latest: KnownUpdate | undefined,
+	report: StatusReport,
+	error: UpdateFields["error"],
+): FlightRecord {
 	return {
 		stage: latest?.stage ?? null,
 		offset_bytes: report.offsetBytes ?? latest?.bytesReceived ?? null,
-		error_code: report.error?.code ?? ("device-failed" satisfies ErrorCode),
-		error: report.error?.message ?? "",
+		error_code: error?.code ?? ("device-failed" satisfies ErrorCode),
+		error: error?.message ?? "",
 		reset_reason: report.resetReason,
 		memory_min_bytes: report.memoryMinBytes ?? null,
 		rssi_dbm: report.rssiDbm ?? null,

@@ -5,6 +5,7 @@ import { isVersion } from "../../src/protocol/version.js";
 import type { Services } from "../services.js";
 import { noteBuild } from "../stores/device-store.js";
 import { type OfferOutcome, offerRelease } from "../stores/offer-release.js";
+import { noteReturn } from "../stores/record-update.js";
 import { findStatus } from "../stores/status-store.js";
 import type { DeviceRow, ReleaseRow } from "../stores/tables.js";
 import { callerOf, noteTypeMismatch } from "./device-scope.js";
@@ -66,16 +67,16 @@ async function keepBuild({ db }: Services, device: DeviceRow, claimed: Claimed):
 }
 
 async function offerFor(services: Services, device: DeviceRow, claimed: Claimed): Promise<OfferOutcome> {
-	const { db, defaultTimeZone } = services;
+	const { db, defaultTimeZone, rolloutJudge } = services;
 	const chip = claimed.chip ?? device.chip ?? (await findStatus(db, device.device_id))?.chip;
 	if (chip === undefined) throw new FotaError("request-malformed", "chip is neither given nor registered");
-	return offerRelease(db, {
-		device,
-		chip,
-		version: claimed.version,
-		defaultTimeZone,
-		nowMs: services.nowMs(),
-	});
+	const nowMs = services.nowMs();
+	const { device_id: deviceId } = device;
+	const { version } = claimed;
+	const failedRolloutId =
+		version === undefined ? undefined : await noteReturn(db, { deviceId, version, nowMs });
+	if (failedRolloutId !== undefined) rolloutJudge.judge(failedRolloutId);
+	return offerRelease(db, { device, chip, version, defaultTimeZone, nowMs });
 }
 
 /** The device comes again by itself; it counts as no failure. */

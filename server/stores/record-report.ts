@@ -6,7 +6,7 @@ import { announce } from "../announce.js";
 import { slotsOfReport } from "../domain/device-slots.js";
 import type { LogEvent } from "../domain/event.js";
 import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
-import { judgeRollout } from "./advance-rollouts.js";
+import type { RolloutJudge } from "../rollout-judge.js";
 import { appendEvents } from "./event-store.js";
 import { findSlots, saveSlots } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
@@ -25,6 +25,7 @@ export interface ReportTools {
 	readonly db: Records;
 	readonly log: FastifyBaseLogger;
 	readonly nowMs: () => number;
+	readonly rolloutJudge: RolloutJudge;
 }
 
 export interface ReportOutcome {
@@ -48,17 +49,8 @@ export async function recordReport(
 		.execute((transaction) => record(transaction, device, report, nowMs));
 	announce(tools.log, recorded.events);
 	// Behind the report's own transaction, whose device it would hold while it waits for others.
-	if (recorded.rolloutId !== undefined) await judge(tools, recorded.rolloutId);
+	if (recorded.rolloutId !== undefined) tools.rolloutJudge.judge(recorded.rolloutId);
 	return { isRollbackPending: recorded.isRollbackPending };
-}
-
-// The stop rule acts at once; if it cannot, the rollout task does in half a minute.
-async function judge(tools: ReportTools, rolloutId: number): Promise<void> {
-	try {
-		await judgeRollout(tools, rolloutId);
-	} catch (error) {
-		tools.log.error({ err: error, rollout: rolloutId }, "rollout not judged after a failure");
-	}
 }
 
 async function record(

@@ -6,13 +6,16 @@ import { memberAfter } from "../domain/rollout-member.js";
 import { isThrough } from "../domain/rollout-offer.js";
 import {
 	bytesReceived,
+	CAME_BACK_ERROR,
 	changeOfReport,
 	type FlightRecord,
+	hasComeBack,
 	isOpen,
 	type KnownUpdate,
 	SILENT,
 	type UpdateChange,
 } from "../domain/update-history.js";
+import { lockDevice } from "./locks.js";
 import { findRelease } from "./release-store.js";
 import { changeMember, findMember, findMemberOfRelease } from "./rollout-member-store.js";
 import { changeRollout, findRollout, lockRollout, planOf } from "./rollout-store.js";
@@ -143,18 +146,54 @@ export async function abortUpdate(db: Records, row: UpdateRow, nowMs: number): P
 
 /** Ends the update of a device that fell silent. */
 export async function endSilentUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
-	const message = "the device was not heard of since";
+	await failUnsaid(db, row, { code: SILENT, message: "the device was not heard of since", nowMs });
+}
+
+/**
+ * The device asks for updates with this version: where that shows that it came back from the update behind its restart,
+ * the update ends. Returns the rollout that must be looked at. Takes the lock of the device.
+ */
+export async function noteReturn(
+	db: Records,
+	asked: { readonly deviceId: string; readonly version: string; readonly nowMs: number },
+): Promise<number | undefined> {
+	const { deviceId, version, nowMs } = asked;
+	if (!isBack(await findLatestUpdate(db, deviceId), version)) return undefined;
+	return db.transaction().execute(async (transaction) => {
+		await lockDevice(transaction, deviceId);
+		const latest = await findLatestUpdate(transaction, deviceId);
+		if (latest === undefined || !isBack(latest, version)) return undefined;
+		await failUnsaid(transaction, latest, { ...CAME_BACK_ERROR, nowMs });
+		return latest.rollout_id ?? undefined;
+	});
+}
+
+function isBack(latest: UpdateRow | undefined, version: string): boolean {
+	return latest !== undefined && hasComeBack(knownOf(latest), version);
+}
+
+interface UnsaidFailure {
+	readonly code: string;
+	readonly message: string;
+	readonly nowMs: number;
+}
+
+async function failUnsaid(
+	db: Records,
+	row: UpdateRow,
+	{ code, message, nowMs }: UnsaidFailure,
+): Promise<void> {
 	const record: Partial<FlightRecord> = {
 		stage: row.stage,
 		offset_bytes: row.bytes_received,
-		error_code: SILENT,
+		error_code: code,
 		error: message,
 	};
 	const ended = await changeUpdate(db, row.id, {
 		status: "failed",
 		changed_at_ms: nowMs,
 		finished_at_ms: nowMs,
-		error_code: SILENT,
+		error_code: code,
 		error_message: message,
 		flight_record: JSON.stringify(record),
 	});

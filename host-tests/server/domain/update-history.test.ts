@@ -1,6 +1,6 @@
 // What a report does to the newest update of a device, as a table; and what the end of an update does in a rollout.
 import { describe, expect, it } from "vitest";
-import { memberAfter } from "../../../server/domain/rollout-member.js";
+import { memberAfter, placeUntil } from "../../../server/domain/rollout-member.js";
 import {
 	bytesReceived,
 	changeOfReport,
@@ -30,6 +30,7 @@ const known = (status: UpdateStatus, errorCode?: string): KnownUpdate => ({
 	errorCode,
 	bytesReceived: 10,
 });
+const rebooting: KnownUpdate = { ...known("installing"), stage: "REBOOTING" };
 const failure = (code: ErrorCode) => ({ error: { code, message: "m" } });
 
 function change(latest: KnownUpdate | undefined, report: Partial<StatusReport>): string {
@@ -112,6 +113,35 @@ describe("a report", () => {
 		],
 		["a rollback again", known("rolled_back"), { state: "ROLLBACK", target, isRolledBack: true }, "nothing"],
 		["the version found running", known("downloading"), { version: "1.1.0" }, "change success"],
+		["the old firmware behind the restart", rebooting, {}, "change failed"],
+		["the old firmware before the restart", rebooting, { state: "REBOOTING", target }, "change installing"],
+		["the old firmware while the image is checked", known("installing"), {}, "nothing"],
+		[
+			"a trial behind the restart",
+			rebooting,
+			{ version: "1.1.0", bootStatus: "boot_verification" },
+			"nothing",
+		],
+		["the new firmware behind the restart", rebooting, { version: "1.1.0" }, "change success"],
+		["the old firmware, back again", known("failed", "came-back"), {}, "nothing"],
+		[
+			"the reason, told late",
+			known("failed", "came-back"),
+			{ state: "ROLLBACK", target, isRolledBack: true, ...failure("boot-crashed") },
+			"change rolled_back",
+		],
+		[
+			"the end, though it was thought back",
+			known("failed", "came-back"),
+			{ state: "COMPLETED", target },
+			"change success",
+		],
+		[
+			"a new try after it came back",
+			known("failed", "came-back"),
+			{ state: "DOWNLOADING", target },
+			"begin downloading",
+		],
 		[
 			"the version on trial",
 			known("downloading"),
@@ -158,6 +188,15 @@ describe("a device in a rollout", () => {
 	it("that went away before it began waits for its return", () => {
 		const change = memberAfter("failed", { ...facts, attempts: 2, errorCode: "silent", isBegun: false });
 		expect(change).toMatchObject({ status: "retrying", next_try_at_ms: 1000 });
+	});
+
+	it("has its place for ten minutes however often it asks, and again ten minutes later, for a minute", () => {
+		const MINUTE = 60_000;
+		expect(placeUntil(undefined, 0)).toBe(10 * MINUTE);
+		expect(placeUntil(10 * MINUTE, 9 * MINUTE)).toBe(10 * MINUTE);
+		expect(placeUntil(10 * MINUTE, 10 * MINUTE)).toBeUndefined();
+		expect(placeUntil(10 * MINUTE, 20 * MINUTE - 1)).toBeUndefined();
+		expect(placeUntil(10 * MINUTE, 20 * MINUTE)).toBe(21 * MINUTE);
 	});
 
 	it("holds its download place until the image is there", () => {
