@@ -10,6 +10,7 @@ import {
 	type RolloutProgress,
 	type WaveCounts,
 } from "../domain/rollout-progress.js";
+import { appendAudit } from "./audit-store.js";
 import { appendEvents } from "./event-store.js";
 import { findReleaseById } from "./release-store.js";
 import { countWaves } from "./rollout-census.js";
@@ -146,7 +147,7 @@ export interface RolloutStep {
 	readonly nowMs: number;
 }
 
-/** Changes the rollout and writes down that it was changed, in its own log and in the event log. */
+/** Changes the rollout and writes that down in its own log and the event log; in the audit log where no operator did it. */
 export async function record(transaction: Records, row: RolloutRow, step: RolloutStep): Promise<FotaEvent[]> {
 	const { changes, type, reason, actor = "server", nowMs } = step;
 	await changeRollout(transaction, row.id, { ...changes, updated_at_ms: nowMs });
@@ -166,5 +167,23 @@ export async function record(transaction: Records, row: RolloutRow, step: Rollou
 		details: { rollout_id: row.id, release_id: row.release_id, device_type, chip, actor, reason, ...details },
 	};
 	await appendEvents(transaction, [event], nowMs);
+	// What an operator does, the route writes to the audit log.
+	if (step.actor === undefined) {
+		const action = AUDIT_ACTIONS[type] ?? type;
+		await appendAudit(transaction, {
+			actor,
+			action,
+			target: `rollout:${row.id}`,
+			details: { reason, ...details },
+			nowMs,
+		});
+	}
 	return [event];
 }
+
+const AUDIT_ACTIONS: Partial<Record<FotaEvent["type"], string>> = {
+	rollout_wave_opened: "rollout.open-wave",
+	rollout_paused: "rollout.pause",
+	rollout_stopped: "rollout.stop",
+	rollout_completed: "rollout.complete",
+};

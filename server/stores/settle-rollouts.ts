@@ -5,6 +5,7 @@ import { announce } from "../announce.js";
 import type { MemberStatus } from "../domain/rollout-plan.js";
 import { isOpen } from "../domain/update-history.js";
 import type { RolloutTools } from "./advance-rollouts.js";
+import { appendAudit } from "./audit-store.js";
 import { findDevice } from "./device-store.js";
 import { appendEvents } from "./event-store.js";
 import { changeDevice } from "./fleet-store.js";
@@ -33,10 +34,20 @@ export async function settleRollout(tools: RolloutTools, rolloutId: number): Pro
 	if (release === undefined) return;
 	for (const deviceId of await membersIn(db, rolloutId, NOT_BEGUN))
 		await endDownload(db, { rolloutId, deviceId }, nowMs());
-	if (row.state === "stopped")
-		for (const deviceId of await membersToOrder(db, rolloutId))
-			await orderBack(tools, { row, release, deviceId });
+	if (row.state === "stopped") await orderMembersBack(tools, row, release);
 	await closeSettled(db, rolloutId);
+}
+
+async function orderMembersBack(tools: RolloutTools, row: RolloutRow, release: ReleaseRow): Promise<void> {
+	const deviceIds = await membersToOrder(tools.db, row.id);
+	if (deviceIds.length === 0) return;
+	// One line for all, before the first: each device is a transaction of its own, and none may go unaudited.
+	const details = { device_count: deviceIds.length };
+	await tools.db.transaction().execute(async (transaction) => {
+		const done = { actor: "server", action: "rollout.order-rollbacks", target: `rollout:${row.id}`, details };
+		await appendAudit(transaction, { ...done, nowMs: tools.nowMs() });
+	});
+	for (const deviceId of deviceIds) await orderBack(tools, { row, release, deviceId });
 }
 
 // Under its lock: a device that comes back meanwhile (record-update.ts) is seen, or opens it again.
