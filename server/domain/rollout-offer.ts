@@ -35,22 +35,22 @@ export interface Member {
 export interface RolloutQuestion extends OfferQuestion {
 	/** IANA name. */
 	readonly timeZone: string;
-	/** When the first rollout for this device type and chip was made; undefined when there was none. */
+	/** When the first rollout for this device type and chip was started; undefined when there was none. */
 	readonly firstRolloutAtMs: number | undefined;
 	readonly nowMs: number;
 }
 
 export type Offer<T> =
 	| { readonly kind: "nothing" }
-	/** Without waves and limits: by default, or because its rollout is completed. */
-	| { readonly kind: "free"; readonly release: T }
-	| {
-			readonly kind: "rollout";
-			readonly release: T;
-			readonly rollout: RolloutForDevice;
-			readonly wave: number;
-			readonly attempt: number;
-	  };
+	/** Without waves and limits: by default, or because a rollout of it is completed (late). */
+	| { readonly kind: "free"; readonly release: T; readonly late?: RolloutTurn | undefined }
+	| ({ readonly kind: "rollout"; readonly release: T } & RolloutTurn);
+
+export interface RolloutTurn {
+	readonly rollout: RolloutForDevice;
+	readonly wave: number;
+	readonly attempt: number;
+}
 
 /**
  * Running rollouts for the device come first, by priority, then the newest. A device that waits for its turn in one
@@ -73,7 +73,18 @@ export function chooseOffer<T extends ReleaseOnOffer>(
 	}
 	if (isWaiting) return { kind: "nothing" };
 	const free = chooseRelease(freeReleases(releases, rollouts, question), question);
-	return free === undefined ? { kind: "nothing" } : { kind: "free", release: free };
+	if (free === undefined) return { kind: "nothing" };
+	return { kind: "free", release: free, late: lateTurn(rolloutsOf(free, rollouts).find(isOpenTo)) };
+}
+
+function lateTurn(rollout: RolloutForDevice | undefined): RolloutTurn | undefined {
+	if (rollout?.wave === undefined) return undefined;
+	const { wave, member } = rollout;
+	return { rollout, wave, attempt: member === undefined ? 1 : nextAttempt(member) };
+}
+
+function nextAttempt({ status, attempts }: Member): number {
+	return status === "retrying" ? attempts + 1 : attempts;
 }
 
 type Turn = "wait" | "through" | { readonly wave: number; readonly attempt: number };
@@ -87,8 +98,8 @@ function turnOf(
 	const isWindow = plan.window === null || isWindowOpen(plan.window, timeZone, nowMs);
 	if (wave > openWave || !isWindow) return "wait";
 	if (member === undefined) return { wave, attempt: 1 };
-	if (member.status !== "retrying") return { wave, attempt: member.attempts };
-	return nowMs < (member.nextTryAtMs ?? 0) ? "wait" : { wave, attempt: member.attempts + 1 };
+	if (member.status === "retrying" && nowMs < (member.nextTryAtMs ?? 0)) return "wait";
+	return { wave, attempt: nextAttempt(member) };
 }
 
 /** In an end state: nothing more comes by itself. */
@@ -97,8 +108,8 @@ export function isThrough(status: MemberStatus): boolean {
 }
 
 /**
- * A release that ever had a rollout is given by rollouts only: what was stopped or aborted must not go to everyone by
- * default. Nor does one that was uploaded after the first rollout for this type and chip: it waits for its own.
+ * A release that ever had a rollout that was started is given by rollouts only: what was stopped or aborted must not go to
+ * everyone by default. Nor does one that was uploaded after the first rollout for this type and chip: it waits for its own.
  */
 function freeReleases<T extends ReleaseOnOffer>(
 	releases: readonly T[],
@@ -106,10 +117,18 @@ function freeReleases<T extends ReleaseOnOffer>(
 	{ firstRolloutAtMs = Number.POSITIVE_INFINITY }: RolloutQuestion,
 ): T[] {
 	return releases.filter((release) => {
-		const own = rollouts.filter(({ releaseId }) => releaseId === release.id);
+		const own = rolloutsOf(release, rollouts);
 		if (own.length === 0) return release.created_at_ms <= firstRolloutAtMs;
 		return own.some(isOpenTo);
 	});
+}
+
+/** Of this release, that were started, as far as what came of the last ones does not speak against them. */
+function rolloutsOf(release: ReleaseOnOffer, rollouts: readonly RolloutForDevice[]): RolloutForDevice[] {
+	const own = rollouts.filter(({ releaseId, openWave }) => releaseId === release.id && openWave >= 0);
+	const ended = own.filter(({ state }) => state === "stopped" || state === "aborted");
+	const lastEndedId = Math.max(0, ...ended.map(({ id }) => id));
+	return own.filter(({ id }) => id >= lastEndedId).sort((a, b) => b.id - a.id);
 }
 
 // Completed: everyone of the target may have it, but those that it failed on or that were taken out.

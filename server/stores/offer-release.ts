@@ -5,7 +5,7 @@ import { bucketOf, waveOf } from "../domain/bucket.js";
 import { isToBeLeft } from "../domain/order-fit.js";
 import { channelsFor } from "../domain/release-channel.js";
 import { memberAfter, placeUntil } from "../domain/rollout-member.js";
-import { chooseOffer, type Offer, type RolloutForDevice } from "../domain/rollout-offer.js";
+import { chooseOffer, type Offer, type RolloutForDevice, type RolloutTurn } from "../domain/rollout-offer.js";
 import type { RolloutTarget } from "../domain/rollout-plan.js";
 import { findDevice, noteOffer } from "./device-store.js";
 import { appendEvents } from "./event-store.js";
@@ -46,10 +46,17 @@ export async function offerRelease(db: Records, question: ManifestQuestion): Pro
 	if (await isToGoBack(db, question)) return { kind: "nothing" };
 	const offer = await choose(db, question);
 	if (offer.kind === "nothing") return { kind: "nothing" };
-	if (offer.kind === "rollout")
-		return db.transaction().execute((transaction) => offerUnderRollout(transaction, question, offer));
+	const turn = turnOf(offer);
+	if (turn !== undefined)
+		return db.transaction().execute((transaction) => offerUnderRollout(transaction, question, turn));
 	await noteOffer(db, question.device.device_id, offer.release.id);
 	return { kind: "release", release: offer.release };
+}
+
+/** Who comes late to a completed rollout belongs to it as well, so that it can be ordered back. */
+function turnOf(offer: Offer<ReleaseRow>): RolloutTurn | undefined {
+	if (offer.kind === "rollout") return offer;
+	return offer.kind === "free" ? offer.late : undefined;
 }
 
 /** Ends an order that the device has left behind. */
@@ -67,36 +74,36 @@ async function isToGoBack(db: Records, { device, version, nowMs }: ManifestQuest
 	return false;
 }
 
-type RolloutOffer = Extract<Offer<ReleaseRow>, { kind: "rollout" }>;
-
 async function offerUnderRollout(
 	transaction: Records,
 	question: ManifestQuestion,
-	seen: RolloutOffer,
+	seen: RolloutTurn,
 ): Promise<OfferOutcome> {
 	const deviceId = question.device.device_id;
-	const rolloutId = seen.rollout.id;
-	const maxDownloads = seen.rollout.plan.max_concurrent_downloads;
+	const { id: rolloutId, plan, state } = seen.rollout;
+	const maxDownloads = state === "running" ? plan.max_concurrent_downloads : 0;
 	await lockDevice(transaction, deviceId);
 	// Places are counted by one at a time; without a limit only a stop has to wait.
 	await lockRollout(transaction, rolloutId, maxDownloads > 0 ? "change" : "use");
 	const device = (await findDevice(transaction, deviceId)) ?? question.device;
 	if (device.decommissioned_at_ms !== null) return { kind: "nothing" };
 	const offer = await choose(transaction, { ...question, device });
-	if (offer.kind !== "rollout" || offer.rollout.id !== rolloutId) return { kind: "nothing" };
+	const turn = turnOf(offer);
+	if (offer.kind === "nothing" || turn?.rollout.id !== rolloutId) return { kind: "nothing" };
 	// One may have come in between.
 	if ((await findPendingOrder(transaction, deviceId)) !== undefined) return { kind: "nothing" };
-	const key = { rolloutId, deviceId };
-	const leaseUntilMs = placeUntil(heldUntilMs(offer), question.nowMs);
+	const leaseUntilMs = placeUntil(heldUntilMs(turn), question.nowMs);
 	if (maxDownloads > 0) {
 		if (leaseUntilMs === undefined) return { kind: "busy" };
-		if ((await countPlaces(transaction, key, question.nowMs)) >= maxDownloads) return { kind: "busy" };
+		const placeCount = await countPlaces(transaction, { rolloutId, deviceId }, question.nowMs);
+		if (placeCount >= maxDownloads) return { kind: "busy" };
 	}
-	await giveTry(transaction, { question, offer, leaseUntilMs: leaseUntilMs ?? question.nowMs });
-	return { kind: "release", release: offer.release };
+	const { release } = offer;
+	await giveTry(transaction, { question, release, turn, leaseUntilMs: leaseUntilMs ?? question.nowMs });
+	return { kind: "release", release };
 }
 
-function heldUntilMs({ rollout: { member }, attempt }: RolloutOffer): number | undefined {
+function heldUntilMs({ rollout: { member }, attempt }: RolloutTurn): number | undefined {
 	const isSameTry = member?.attempts === attempt;
 	const isHolder = member?.status === "offered" || member?.status === "downloading";
 	return isSameTry && isHolder ? member.leaseUntilMs : undefined;
@@ -104,13 +111,14 @@ function heldUntilMs({ rollout: { member }, attempt }: RolloutOffer): number | u
 
 interface GivenTry {
 	readonly question: ManifestQuestion;
-	readonly offer: RolloutOffer;
+	readonly release: ReleaseRow;
+	readonly turn: RolloutTurn;
 	readonly leaseUntilMs: number;
 }
 
-async function giveTry(db: Records, { question, offer, leaseUntilMs }: GivenTry): Promise<void> {
+async function giveTry(db: Records, { question, release, turn, leaseUntilMs }: GivenTry): Promise<void> {
 	const { nowMs, version: fromVersion } = question;
-	const { rollout, release, wave, attempt } = offer;
+	const { rollout, wave, attempt } = turn;
 	const deviceId = question.device.device_id;
 	const rolloutId = rollout.id;
 	const isDownloading = rollout.member?.status === "downloading";

@@ -60,6 +60,13 @@ export async function changeRollout(
 		.executeTakeFirstOrThrow();
 }
 
+/** With all that belongs to it. Only one that was never started: nothing else refers to that. */
+export async function deleteRollout(db: Records, id: number): Promise<void> {
+	await db.deleteFrom("rollout_targets").where("rollout_id", "=", id).execute();
+	await db.deleteFrom("rollout_events").where("rollout_id", "=", id).execute();
+	await db.deleteFrom("rollouts").where("id", "=", id).execute();
+}
+
 /** All that decide about one of these releases. */
 export async function listRolloutsOfReleases(
 	db: Records,
@@ -69,7 +76,7 @@ export async function listRolloutsOfReleases(
 	return db.selectFrom("rollouts").selectAll().where("release_id", "in", releaseIds).execute();
 }
 
-/** When the first rollout for this device type and chip was made. */
+/** When the first rollout for this device type and chip was started. */
 export async function firstRolloutAtMs(
 	db: Records,
 	deviceType: string,
@@ -77,7 +84,7 @@ export async function firstRolloutAtMs(
 ): Promise<number | undefined> {
 	const { at_ms } = await db
 		.selectFrom("rollouts")
-		.select((select) => select.fn.min("created_at_ms").as("at_ms"))
+		.select((select) => select.fn.min("started_at_ms").as("at_ms"))
 		.where("device_type", "=", deviceType)
 		.where("chip", "=", chip)
 		.executeTakeFirstOrThrow();

@@ -101,13 +101,40 @@ describe("a running rollout", () => {
 
 describe("a release with a rollout", () => {
 	it.each([
-		["draft", "free 1.1.0"],
 		["paused", "free 1.1.0"],
 		["stopped", "free 1.1.0"],
 		["aborted", "free 1.1.0"],
 		["completed", "free 1.2.0"],
 	] as const)("whose rollout is %s leaves: %s", (state, expected) => {
 		expect(offered([rollout({ state })])).toBe(expected);
+	});
+
+	it.each(["draft", "aborted"] as const)("that was never started (%s) is as one without", (state) => {
+		expect(offered([rollout({ state, openWave: -1 })])).toBe("free 1.2.0");
+	});
+
+	it.each([
+		["stopped", "free 1.1.0"],
+		["aborted", "free 1.1.0"],
+		["running", "free 1.2.0"],
+	] as const)("that is completed, and behind it %s for others, leaves: %s", (state, expected) => {
+		const later = rollout({ id: 2, state, wave: undefined });
+		expect(offered([rollout({ state: "completed" }), later])).toBe(expected);
+		expect(offered([{ ...later, id: 1 }, rollout({ id: 2, state: "completed" })])).toBe("free 1.2.0");
+	});
+
+	it("that is completed has who comes late in its books, with each try", () => {
+		const attempt = (known: RolloutForDevice["member"]) => {
+			const late = chooseOffer(
+				[old, fresh],
+				[rollout({ state: "completed", wave: 3, member: known })],
+				question,
+			);
+			return late.kind === "free" ? [late.late?.rollout.id, late.late?.wave, late.late?.attempt] : late.kind;
+		};
+		expect(attempt(undefined)).toEqual([1, 3, 1]);
+		expect(attempt(member("downloading", { attempts: 2 }))).toEqual([1, 3, 2]);
+		expect(attempt(member("retrying", { attempts: 2 }))).toEqual([1, 3, 3]);
 	});
 
 	it("that is completed is for its target, without those that failed", () => {
@@ -163,7 +190,8 @@ describe("whatever rollouts there are", () => {
 				if (offer.kind === "nothing") return;
 				expect(offer.release.security_version).toBeGreaterThanOrEqual(asked.currentSecurityVersion ?? 0);
 				if (offer.release.id === 3) expect(["1.1.0", "1.2.0", undefined]).toContain(asked.currentVersion);
-				const own = rollouts.filter(({ releaseId }) => releaseId === offer.release.id);
+				const started = rollouts.filter(({ openWave }) => openWave >= 0);
+				const own = started.filter(({ releaseId }) => releaseId === offer.release.id);
 				if (offer.kind === "free") {
 					const isOpen = own.length === 0 || own.some(({ state }) => state === "completed");
 					expect(isOpen).toBe(true);
