@@ -48,8 +48,11 @@ export interface RolloutPlan {
 export const ROLLOUT_STATES = ["draft", "running", "paused", "completed", "aborted", "stopped"] as const;
 export type RolloutState = (typeof ROLLOUT_STATES)[number];
 
-export const ROLLOUT_ACTIONS = ["start", "pause", "resume", "abort"] as const;
+export const ROLLOUT_ACTIONS = ["start", "pause", "resume", "abort", "roll-back"] as const;
 export type RolloutAction = (typeof ROLLOUT_ACTIONS)[number];
+
+/** In which devices are offered the release, now or once it goes on. */
+export const OFFERING_STATES: readonly RolloutState[] = ["running", "paused", "completed"];
 
 /** Where a device that was offered the release stands. */
 export const MEMBER_STATUSES = [
@@ -69,6 +72,7 @@ const NEXT_STATE: Readonly<Record<RolloutAction, Partial<Record<RolloutState, Ro
 	pause: { running: "paused" },
 	resume: { paused: "running" },
 	abort: { draft: "aborted", running: "aborted", paused: "aborted" },
+	"roll-back": { running: "stopped", paused: "stopped", aborted: "stopped", completed: "stopped" },
 };
 
 /** Throws `rollout-conflict` where the state does not allow it. */

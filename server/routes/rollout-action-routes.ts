@@ -1,4 +1,4 @@
-// What an operator does with a rollout: start, pause, resume, abort, try failed devices again.
+// What an operator does with a rollout: start, pause, resume, abort, roll back, try failed devices again; delete a draft.
 import type { FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { announce } from "../announce.js";
@@ -6,7 +6,7 @@ import { audit } from "../auth/audit.js";
 import { operatorOf } from "../auth/operator.js";
 import { ROLLOUT_ACTIONS, type RolloutAction } from "../domain/rollout-plan.js";
 import type { Server, Services } from "../services.js";
-import { actOnRollout, retryFailedDevices } from "../stores/rollout-service.js";
+import { actOnRollout, deleteDraft, retryFailedDevices } from "../stores/rollout-service.js";
 import { describe } from "./operation.js";
 import { rolloutDetailAnswer } from "./rollout-answer.js";
 import { knownRollout } from "./rollout-routes.js";
@@ -17,11 +17,13 @@ const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
 	pause: "Offer it to nobody more; who downloads already goes on",
 	resume: "Go on; the stop rule counts from here where it would strike again",
 	abort: "End it for good: downloads under way are ended, who runs the release keeps it",
+	"roll-back": "End it, and order back who runs the release; also after it was aborted or completed",
 };
 
 export function registerRolloutActionRoutes(server: Server, services: Services): void {
 	for (const action of ROLLOUT_ACTIONS) registerAction(server, services, action);
 	registerRetry(server, services);
+	registerDelete(server, services);
 }
 
 function registerAction(server: Server, services: Services, action: RolloutAction): void {
@@ -88,6 +90,33 @@ function registerRetry(server: Server, services: Services): void {
 				return deviceCount;
 			});
 			return { device_count: count };
+		},
+	);
+}
+
+function registerDelete(server: Server, services: Services): void {
+	const { db } = services;
+	server.delete(
+		"/api/rollouts/:rollout_id",
+		{
+			config: { role: "operator" },
+			schema: describe({
+				tag: "Rollouts",
+				summary: "Delete a rollout that was never started",
+				params: RolloutPath,
+				answers: { 204: null },
+				errors: ["not-found", "rollout-conflict"],
+			}),
+		},
+		async (request, reply) => {
+			const { rollout_id: id } = request.params;
+			await db.transaction().execute(async (transaction) => {
+				const { name, release_id } = await deleteDraft(transaction, id);
+				const details = { name, release_id };
+				const done = { action: "rollout.delete", target: `rollout:${id}`, details, nowMs: services.nowMs() };
+				await audit(transaction, request, done);
+			});
+			return reply.code(204).send();
 		},
 	);
 }

@@ -15,6 +15,7 @@ import { findReleaseById } from "./release-store.js";
 import { countMembers, retryFailed } from "./rollout-member-store.js";
 import {
 	changeRollout,
+	deleteRollout,
 	insertRollout,
 	lockRollout,
 	nameDevices,
@@ -98,6 +99,15 @@ export async function patchRollout(
 	});
 }
 
+/** Only what was never started. Throws `not-found`, `rollout-conflict`. */
+export async function deleteDraft(db: Records, id: number): Promise<RolloutRow> {
+	const row = await lockedRollout(db, id);
+	if (row.started_at_ms !== null)
+		throw new FotaError("rollout-conflict", "a rollout that was started stays, for the history");
+	await deleteRollout(db, id);
+	return row;
+}
+
 function storedTarget(target: WantedTarget): RolloutTarget {
 	return target.kind === "devices" ? { kind: "devices" } : target;
 }
@@ -118,6 +128,7 @@ const EVENT_OF = {
 	pause: "rollout_paused",
 	resume: "rollout_resumed",
 	abort: "rollout_aborted",
+	"roll-back": "rollout_stopped",
 } as const satisfies Record<RolloutAction, FotaEvent["type"]>;
 
 /** Throws `not-found`, `rollout-conflict`. */
@@ -148,6 +159,7 @@ async function effectOf(
 ): Promise<RolloutStep["changes"]> {
 	if (action === "start")
 		return { wave: 0, wave_opened_at_ms: nowMs, started_at_ms: nowMs, counted_at_ms: null };
+	if (action === "roll-back") return { finished_at_ms: nowMs, is_settled: 0 };
 	if (action === "abort") return { finished_at_ms: nowMs, is_settled: row.wave < 0 ? 1 : 0 };
 	return action === "resume" ? forgiveness(db, row, nowMs) : {};
 }
