@@ -107,6 +107,28 @@ describe("devices", () => {
 		expect((await rig.get("/api/devices/dev-1")).body).not.toContain(imported);
 	});
 
+	it("keep what is known of them when they are registered again with their key, and not with another one", async () => {
+		const [one] = await rig.fleet(1);
+		if (one === undefined) throw new Error("no device");
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId);
+		await one.poll(rig.server);
+		const slots = async () => (await rig.get(`/api/devices/${one.id}`)).json().slots.length;
+		const again = await rig.device(one.id);
+		expect(again.key.equals(one.device.key)).toBe(true);
+		expect([await slots(), (await rig.state(id)).counts.succeeded]).toEqual([2, 1]);
+		expect(await rig.eventTypes("security", `&device_id=${one.id}`)).toEqual([]);
+		const old = one.device;
+		await rig.replaceBoard(one);
+		expect(one.device.key.equals(old.key)).toBe(false);
+		expect(problemOf(await old.manifest(rig.server))).toBe("401 auth-failed");
+		expect([await slots(), (await rig.state(id)).counts.succeeded]).toEqual([0, 0]);
+		expect(await rig.eventTypes("security", `&device_id=${one.id}&type=device_key_replaced`)).toHaveLength(1);
+		expect(await one.poll(rig.server)).toBe(200);
+		const both = { device_id: one.id, device_type: "thermostat", new_key: true, device_key: "ab".repeat(32) };
+		expect(problemOf(await rig.post("/api/cloud/fota/devices", both))).toBe("400 request-malformed");
+	});
+
 	it("show what is in their slots, told by them or seen from outside", async () => {
 		const device = await rig.device("dev-1");
 		const slots = async () =>

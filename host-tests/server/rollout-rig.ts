@@ -5,7 +5,7 @@ import type { Server } from "../../server/services.js";
 import { ROLLOUT_TASK_MS } from "../../server/stores/rollout-task.js";
 import { type ReleaseKey, sha256 } from "./release-kit.js";
 import { ADMIN_TOKEN, ServerRig } from "./server-rig.js";
-import type { TestDevice } from "./test-device.js";
+import { TestDevice } from "./test-device.js";
 
 export type Fate = "works" | "crashes" | "stalls" | "falls silent";
 
@@ -22,7 +22,7 @@ const apps = new WeakMap<Server, App>();
 const judged = (server: Server) => apps.get(server)?.idle();
 
 export class FleetDevice {
-	readonly device: TestDevice;
+	device: TestDevice;
 	version = "1.0.0";
 	slot = "ota_0";
 
@@ -139,6 +139,16 @@ export class RolloutRig extends ServerRig {
 			devices.push(device);
 		}
 		return devices;
+	}
+
+	/** Another board gets the name: registered anew, with a key of its own. */
+	async replaceBoard(fleetDevice: FleetDevice): Promise<void> {
+		const { deviceId, deviceType } = fleetDevice.device;
+		const body = { device_id: deviceId, device_type: deviceType, new_key: true };
+		const keyHex = (await this.post("/api/cloud/fota/devices", body)).json().device_key;
+		fleetDevice.device = new TestDevice({ deviceId, deviceType, keyHex });
+		fleetDevice.device.nonce = 1;
+		fleetDevice.version = "1.0.0";
 	}
 
 	/** Publishes a release; its id and hash. */

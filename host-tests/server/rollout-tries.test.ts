@@ -78,3 +78,51 @@ describe("a device that runs the old firmware again behind its restart and does 
 		expect(await rig.state(id)).toMatchObject({ counts: { succeeded: 1, failed: 0 } });
 	});
 });
+
+describe("a device that a rollout lost sight of", () => {
+	const strict = { stop_rule: { max_failure_percent: 0, min_failure_count: 1 } };
+
+	it("gets its release at once when the update that took its place came to nothing, as the same try", async () => {
+		const [device] = await pair();
+		const one = await rig.release("1.1.0");
+		const two = await rig.release("1.2.0");
+		const first = await rig.rollout(one.id);
+		expect((await device.device.manifest(rig.server)).json().version).toBe("1.1.0");
+		const second = await rig.rollout(two.id, { priority: 5, ...strict });
+		await device.poll(rig.server, "crashes");
+		expect(await rig.state(first)).toMatchObject({ counts: { retrying: 1, aborted: 0 } });
+		await rig.act(second, "abort");
+		await rig.pass();
+		expect(await device.poll(rig.server)).toBe(200);
+		expect(device.version).toBe("1.1.0");
+		const { devices } = (await rig.get(`/api/rollouts/${first}/devices`)).json();
+		expect(devices).toMatchObject([{ status: "succeeded", attempts: 1 }]);
+	});
+
+	it("is in it again when it is put back into service, but not in one that was aborted meanwhile", async () => {
+		const [device, other] = await pair();
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId);
+		for (const { device: each } of [device, other]) await each.manifest(rig.server);
+		const serve = async ({ id: deviceId }: FleetDevice, how: string) =>
+			rig.post(`/api/devices/${deviceId}/${how}`, { reason: "as the test wants" });
+		await serve(device, "decommission");
+		expect(await rig.state(id)).toMatchObject({ counts: { aborted: 1 } });
+		await serve(device, "reinstate");
+		expect(await device.poll(rig.server)).toBe(200);
+		await serve(other, "decommission");
+		await rig.act(id, "abort");
+		await serve(other, "reinstate");
+		expect(await other.poll(rig.server)).toBe(204);
+	});
+
+	it("is tried again with those that failed", async () => {
+		const [device, gone] = await pair();
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId);
+		await device.poll(rig.server, "stalls");
+		await gone.device.manifest(rig.server);
+		await rig.post(`/api/devices/${gone.id}/decommission`, { reason: "broken" });
+		expect((await rig.act(id, "retry-failed")).json()).toEqual({ device_count: 2 });
+	});
+});

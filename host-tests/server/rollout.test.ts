@@ -225,7 +225,7 @@ describe("a rollout", () => {
 		await pushed.install(rig.server, { version: "1.1.0", hash }, "works");
 		await replaced.poll(rig.server, "crashes");
 		expect(await rig.state(id)).toMatchObject({ counts: { rolled_back: 1, succeeded: 0 } });
-		await rig.post("/api/cloud/fota/devices", { device_id: replaced.id, device_type: "thermostat" });
+		await rig.replaceBoard(replaced);
 		expect(await rig.state(id)).toMatchObject({ counts: { rolled_back: 0 } });
 		expect(await replaced.poll(rig.server)).toBe(200);
 		await rig.pass(HOUR);

@@ -74,6 +74,14 @@ function afterFailure({ attempts, errorCode, isBegun, retry, nowMs }: MemberFact
 	return retrying(nowMs + retry.delay_minutes * MINUTE_MS);
 }
 
+/** Its try gave way to another update: that was no try, and nothing has to be waited for. */
+export function afterSuperseded(
+	attempts: number,
+	nowMs: number,
+): MemberChange & { readonly attempts: number } {
+	return { ...retrying(nowMs), attempts: Math.max(0, attempts - 1) };
+}
+
 function retrying(nextTryAtMs: number): MemberChange {
 	return { status: "retrying", next_try_at_ms: nextTryAtMs, lease_until_ms: null, finished_at_ms: null };
 }

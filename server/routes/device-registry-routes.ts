@@ -7,8 +7,8 @@ import { audit } from "../auth/audit.js";
 import { deviceKeyOf } from "../auth/device-keys.js";
 import type { LogEvent } from "../domain/event.js";
 import type { Server, Services } from "../services.js";
-import { forgetBoard } from "../stores/device-service.js";
-import { findDevice, listDevices, registerDevice } from "../stores/device-store.js";
+import { register } from "../stores/device-service.js";
+import { listDevices } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
 import type { DeviceRow } from "../stores/tables.js";
 import { describe } from "./operation.js";
@@ -25,6 +25,12 @@ const Body = Type.Object(
 				pattern: "^[0-9a-f]{64}$",
 				description:
 					"An existing key to take over, 32 bytes in lower-case hex; without it, the key is derived",
+			}),
+		),
+		new_key: Type.Optional(
+			Type.Boolean({
+				description:
+					"True: another derived key than before. Otherwise a device that is registered again keeps the one it has",
 			}),
 		),
 	},
@@ -75,39 +81,37 @@ export function registerDeviceRegistryRoutes(server: Server, services: Services)
 	const config = { role: "admin" } as const;
 	server.post("/api/cloud/fota/devices", { config, schema: REGISTER }, async (request, reply) => {
 		const { device_id: deviceId, device_type: deviceType, chip, device_key: deviceKeyHex } = request.body;
+		const { new_key: isNewKey = false } = request.body;
+		if (isNewKey && deviceKeyHex !== undefined)
+			throw new FotaError("request-malformed", "device_key and new_key exclude each other");
 		const nowMs = services.nowMs();
-		const { isNew, keyGeneration, events } = await db.transaction().execute(async (transaction) => {
-			const before = await findDevice(transaction, deviceId);
-			// Threat: a board taken out of service for a key that got out would be let in again by the way.
-			if (before !== undefined && before.decommissioned_at_ms !== null)
-				throw new FotaError("device-decommissioned", "reinstate the device first");
-			await registerDevice(transaction, { deviceId, deviceType, chip, deviceKeyHex, nowMs });
-			// A rollback that was ordered of the board before is not meant for this one, nor are its rollouts.
-			await forgetBoard(transaction, deviceId, nowMs);
-			const isKeyReplaced = before !== undefined && before.device_key !== (deviceKeyHex ?? null);
-			const news = registrationEvents(deviceId, deviceType, isKeyReplaced);
+		const keyOf = (row: DeviceRow) => hexEncode(deviceKeyOf(masterKey, row));
+		const { isNew, row, events } = await db.transaction().execute(async (transaction) => {
+			const registration = { deviceId, deviceType, chip, deviceKeyHex, nowMs };
+			const done = await register(transaction, registration, { isNewKey, keyOf });
+			const news = registrationEvents(deviceId, deviceType, done.isKeyReplaced);
 			await appendEvents(transaction, news, nowMs);
 			await audit(transaction, request, {
 				action: "device.register",
 				target: `device:${deviceId}`,
-				details: { device_type: deviceType, chip, is_key_imported: deviceKeyHex !== undefined },
+				details: {
+					device_type: deviceType,
+					chip,
+					is_key_imported: deviceKeyHex !== undefined,
+					is_key_replaced: done.isKeyReplaced,
+				},
 				nowMs,
 			});
-			return { isNew: before === undefined, keyGeneration: before?.key_generation ?? 0, events: news };
+			return { ...done, events: news };
 		});
 		announce(request.log, events);
-		const key = deviceKeyOf(masterKey, {
-			device_id: deviceId,
-			device_key: deviceKeyHex ?? null,
-			key_generation: keyGeneration,
-		});
 		// No intermediary may keep it.
 		reply.header("cache-control", "no-store");
 		return reply.code(isNew ? 201 : 200).send({
 			device_id: deviceId,
 			device_type: deviceType,
 			chip: chip ?? null,
-			device_key: hexEncode(key),
+			device_key: keyOf(row),
 		});
 	});
 	const listConfig = { role: "viewer" } as const;

@@ -8,7 +8,7 @@ import { audit } from "../auth/audit.js";
 import type { FotaEvent } from "../domain/event.js";
 import { checkTimeZone } from "../domain/schedule-window.js";
 import type { Server, Services } from "../services.js";
-import { decommission } from "../stores/device-service.js";
+import { decommission, reinstate } from "../stores/device-service.js";
 import { findDevice } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
 import { changeDevice, findSlots, findTags, listFleet, setTags } from "../stores/fleet-store.js";
@@ -227,7 +227,8 @@ function registerServiceRoutes(server: Server, services: Services): void {
 				action: "device.reinstate",
 				details: { reason: request.body.reason },
 				event: "device_reinstated",
-				apply: (transaction, row) => changeDevice(transaction, row.device_id, { decommissioned_at_ms: null }),
+				apply: async (transaction, row) =>
+					row.decommissioned_at_ms === null ? row : reinstate(transaction, row.device_id, services.nowMs()),
 			}),
 	);
 }

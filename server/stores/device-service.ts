@@ -1,14 +1,16 @@
 // A device goes out of service, comes back, or is another board under the same name: what that means for its orders, its
 // update under way and its rollouts. Within the transaction of the route that asks for it.
+import { FotaError } from "../../src/protocol/error-codes.js";
 import { COUNTER_MAX } from "../../src/protocol/limits.js";
 import { isThrough } from "../domain/rollout-offer.js";
 import { MEMBER_STATUSES } from "../domain/rollout-plan.js";
 import { isOpen } from "../domain/update-history.js";
+import { findDevice, type Registration, registerDevice } from "./device-store.js";
 import { changeDevice, forgetSlots } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
-import { abortUpdate } from "./record-update.js";
+import { supersedeUpdate } from "./record-update.js";
 import { finishOrders } from "./rollback-order-store.js";
-import { forgetMemberships } from "./rollout-member-store.js";
+import { forgetMemberships, reopenMemberships } from "./rollout-member-store.js";
 import type { DeviceRow, Records } from "./tables.js";
 import { findLatestUpdate } from "./update-store.js";
 
@@ -29,10 +31,50 @@ export async function decommission(db: Records, deviceId: string, nowMs: number)
 	return changeDevice(db, deviceId, { decommissioned_at_ms: nowMs });
 }
 
-/** What was known of the board before does not hold for the one that has its name now. */
-export async function forgetBoard(db: Records, deviceId: string, nowMs: number): Promise<void> {
+/** Back in service; rollouts that go on may offer it their release again. */
+export async function reinstate(db: Records, deviceId: string, nowMs: number): Promise<DeviceRow> {
 	await lockDevice(db, deviceId);
+	await reopenMemberships(db, deviceId, nowMs);
+	return changeDevice(db, deviceId, { decommissioned_at_ms: null });
+}
+
+export interface RegisterOptions {
+	/** A derived key that was not used before, where the device was registered already. */
+	readonly isNewKey: boolean;
+	/** Hex. */
+	readonly keyOf: (row: DeviceRow) => string;
+}
+
+export interface Registered {
+	readonly row: DeviceRow;
+	readonly isNew: boolean;
+	readonly isKeyReplaced: boolean;
+}
+
+/** Throws `device-decommissioned`. */
+export async function register(
+	db: Records,
+	registration: Registration,
+	{ isNewKey, keyOf }: RegisterOptions,
+): Promise<Registered> {
+	const { deviceId, nowMs } = registration;
+	await lockDevice(db, deviceId);
+	const before = await findDevice(db, deviceId);
+	// Threat: a board taken out of service for a key that got out would be let in again by the way.
+	if (before !== undefined && before.decommissioned_at_ms !== null)
+		throw new FotaError("device-decommissioned", "reinstate the device first");
+	const written = await registerDevice(db, registration);
+	if (before === undefined) return { row: written, isNew: true, isKeyReplaced: false };
+	const row = isNewKey ? await replaceKey(db, deviceId, { deviceKeyHex: undefined }) : written;
+	const isKeyReplaced = keyOf(before) !== keyOf(row);
+	// An order is not meant for a board that was just written by cable, whichever it is.
 	await endAffairs(db, deviceId, nowMs);
+	if (isKeyReplaced || before.device_type !== row.device_type) await forgetBoard(db, deviceId);
+	return { row, isNew: false, isKeyReplaced };
+}
+
+// Another board has the name now: what was known of the one before does not hold for it.
+async function forgetBoard(db: Records, deviceId: string): Promise<void> {
 	await forgetMemberships(db, deviceId);
 	await forgetSlots(db, deviceId);
 }
@@ -67,5 +109,5 @@ export async function replaceKey(
 async function endAffairs(db: Records, deviceId: string, nowMs: number): Promise<void> {
 	await finishOrders(db, { deviceId, orderId: COUNTER_MAX, nowMs });
 	const latest = await findLatestUpdate(db, deviceId);
-	if (latest !== undefined && isOpen(latest.status)) await abortUpdate(db, latest, nowMs);
+	if (latest !== undefined && isOpen(latest.status)) await supersedeUpdate(db, latest, nowMs);
 }

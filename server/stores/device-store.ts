@@ -18,13 +18,13 @@ export async function findDevice(db: Records, deviceId: string): Promise<DeviceR
  * Registers a device, or registers it again with another type or key. Its nonces go on rising in either case, so what
  * was sent before stays used.
  */
-export async function registerDevice(db: Records, registration: Registration): Promise<void> {
+export async function registerDevice(db: Records, registration: Registration): Promise<DeviceRow> {
 	const fields = {
 		device_type: registration.deviceType,
 		chip: registration.chip ?? null,
 		device_key: registration.deviceKeyHex ?? null,
 	};
-	await db
+	return db
 		.insertInto("devices")
 		.values({ device_id: registration.deviceId, ...fields, created_at_ms: registration.nowMs })
 		.onConflict((conflict) =>
@@ -32,7 +32,8 @@ export async function registerDevice(db: Records, registration: Registration): P
 				.column("device_id")
 				.doUpdateSet({ ...fields, offered_release_id: null, withheld_release_id: null }),
 		)
-		.execute();
+		.returningAll()
+		.executeTakeFirstOrThrow();
 }
 
 /** How many devices have a key that comes from the master key. */

@@ -2,8 +2,9 @@
 // the report's transaction and under the lock of the device; the decisions are domain/update-history.ts and
 // domain/rollout-member.ts.
 import type { StatusReport } from "../../src/protocol/status-report.js";
-import { memberAfter } from "../domain/rollout-member.js";
+import { afterSuperseded, memberAfter } from "../domain/rollout-member.js";
 import { isThrough } from "../domain/rollout-offer.js";
+import { OFFERING_STATES } from "../domain/rollout-plan.js";
 import {
 	bytesReceived,
 	CAME_BACK_ERROR,
@@ -21,6 +22,8 @@ import { changeMember, findMember, findMemberOfRelease } from "./rollout-member-
 import { changeRollout, findRollout, lockRollout, planOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, UpdateRow } from "./tables.js";
 import { changeUpdate, findLatestUpdate, insertUpdate } from "./update-store.js";
+
+const ENDLESS_RETRY = { max_attempts: Number.POSITIVE_INFINITY, delay_minutes: 0 };
 
 export interface UpdateReport {
 	readonly deviceId: string;
@@ -77,7 +80,7 @@ async function beginUpdate(
 	{ change, told }: Step,
 ): Promise<UpdateRow> {
 	const { deviceId, report, nowMs } = told;
-	if (latest !== undefined && isOpen(latest.status)) await abortUpdate(db, latest, nowMs);
+	if (latest !== undefined && isOpen(latest.status)) await supersedeUpdate(db, latest, nowMs);
 	const toVersion = report.target?.version ?? report.version;
 	const release = await releaseOf(db, told, toVersion);
 	const member = release && (await findMemberOfRelease(db, deviceId, release.id));
@@ -138,10 +141,21 @@ function bytesOf(
 	return bytesReceived(report, total) ?? known.bytes_received;
 }
 
-/** Given up for another one, or taken back; the rollout it belongs to learns of it. */
+/** Taken back; the rollout it belongs to learns of it. */
 export async function abortUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
 	const change = { status: "aborted", changed_at_ms: nowMs, finished_at_ms: nowMs } as const;
 	await followUpdate(db, await changeUpdate(db, row.id, change), nowMs);
+}
+
+/** Given up for another one; in its rollout the device may come to its turn again. */
+export async function supersedeUpdate(db: Records, row: UpdateRow, nowMs: number): Promise<void> {
+	await abortUpdate(db, row, nowMs);
+	if (row.rollout_id === null) return;
+	const key = { rolloutId: row.rollout_id, deviceId: row.device_id };
+	const rollout = await findRollout(db, row.rollout_id);
+	const member = await findMember(db, key);
+	if (rollout === undefined || member === undefined || !OFFERING_STATES.includes(rollout.state)) return;
+	await changeMember(db, key, afterSuperseded(member.attempts, nowMs));
 }
 
 /** Ends the update of a device that fell silent. */
@@ -219,7 +233,7 @@ export async function openPendingUpdate(db: Records, item: OfferedTry): Promise<
 			if (latest.rollout_id !== item.rolloutId) await changeUpdate(db, latest.id, place);
 			return;
 		}
-		await abortUpdate(db, latest, item.nowMs);
+		await supersedeUpdate(db, latest, item.nowMs);
 	}
 	await insertUpdate(db, {
 		...place,
@@ -242,11 +256,13 @@ export async function followUpdate(db: Records, row: UpdateRow, nowMs: number): 
 	const rollout = await findRollout(db, row.rollout_id);
 	const member = await findMember(db, key);
 	if (rollout === undefined || member === undefined) return;
+	const isCompleted = rollout.state === "completed";
 	const change = memberAfter(row.status, {
 		attempts: member.attempts,
 		errorCode: row.error_code ?? undefined,
-		isBegun: row.stage !== null,
-		retry: planOf(rollout).retry,
+		isBegun: row.stage !== null && !isCompleted,
+		// Who comes late has time.
+		retry: isCompleted ? ENDLESS_RETRY : planOf(rollout).retry,
 		nowMs,
 	});
 	if (isThrough(member.status) && change.status !== member.status) await reopenEnd(db, key.rolloutId);

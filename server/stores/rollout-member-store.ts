@@ -1,6 +1,6 @@
 // Devices in rollouts: those that were offered the release. A row is changed only under the lock of its device.
 import type { MemberChange } from "../domain/rollout-member.js";
-import type { MemberStatus } from "../domain/rollout-plan.js";
+import { type MemberStatus, OFFERING_STATES } from "../domain/rollout-plan.js";
 import type { Records, RolloutDeviceRow } from "./tables.js";
 
 export interface MemberKey {
@@ -60,13 +60,26 @@ export async function saveTry(db: Records, { rolloutId, deviceId, ...item }: New
 export async function changeMember(
 	db: Records,
 	key: MemberKey,
-	change: Partial<MemberChange & { readonly rollback_order_id: number }>,
+	change: Partial<MemberChange & { readonly attempts: number; readonly rollback_order_id: number }>,
 ): Promise<void> {
 	await db
 		.updateTable("rollout_devices")
 		.set(change)
 		.where("rollout_id", "=", key.rolloutId)
 		.where("device_id", "=", key.deviceId)
+		.execute();
+}
+
+/** Under the lock of the device: what was ended with its service goes on, in rollouts that do. */
+export async function reopenMemberships(db: Records, deviceId: string, nowMs: number): Promise<void> {
+	await db
+		.updateTable("rollout_devices")
+		.set({ status: "retrying", attempts: 0, next_try_at_ms: nowMs, finished_at_ms: null })
+		.where("device_id", "=", deviceId)
+		.where("status", "=", "aborted")
+		.where("rollout_id", "in", (from) =>
+			from.selectFrom("rollouts").select("id").where("state", "in", OFFERING_STATES),
+		)
 		.execute();
 }
 
@@ -134,7 +147,7 @@ export async function retryFailed(db: Records, rolloutId: number, nowMs: number)
 		.updateTable("rollout_devices")
 		.set({ status: "retrying", attempts: 0, next_try_at_ms: nowMs, finished_at_ms: null })
 		.where("rollout_id", "=", rolloutId)
-		.where("status", "in", ["failed", "rolled_back"])
+		.where("status", "in", ["failed", "rolled_back", "aborted"])
 		.executeTakeFirst();
 	return Number(result.numUpdatedRows);
 }
