@@ -1,5 +1,7 @@
 // Rollouts on two servers with one database: whichever a device speaks to, places, waves and stops hold for both.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openDatabase } from "../../server/stores/database.js";
+import { takeRolloutLock } from "../../server/stores/locks.js";
 import { makeReleaseKey } from "./release-kit.js";
 import { type FleetDevice, RolloutRig } from "./rollout-rig.js";
 import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
@@ -66,5 +68,61 @@ describe.runIf(databaseKind === "PostgreSQL")("a rollout on two servers", () => 
 		const id = await left.rollout(releaseId, { waves });
 		await Promise.all([left.pass(1), right.pass(1)]);
 		expect(await right.state(id)).toMatchObject({ wave: 1 });
+	});
+
+	/** A transaction of another server in the middle of its work with the rollout. */
+	async function hold(id: number, mode: "use" | "change") {
+		const db = openDatabase(database.url ?? "");
+		let release = () => {};
+		const released = new Promise<void>((resolve) => {
+			release = resolve;
+		});
+		let taken = () => {};
+		const isTaken = new Promise<void>((resolve) => {
+			taken = resolve;
+		});
+		const ended = db.transaction().execute(async (transaction) => {
+			await takeRolloutLock(transaction, id, mode);
+			taken();
+			await released;
+		});
+		const end = async () => {
+			release();
+			await ended;
+			await db.destroy();
+		};
+		return { isTaken, end };
+	}
+	const isOver = (work: Promise<unknown>) =>
+		Promise.race([work.then(() => true), new Promise((resolve) => setTimeout(resolve, 500, false))]);
+
+	it("is paused though offers come without a gap: who asks later waits behind it", async () => {
+		const { id: releaseId } = await left.release("1.1.0");
+		const id = await left.rollout(releaseId);
+		const offering = await hold(id, "use");
+		await offering.isTaken;
+		const pause = left.act(id, "pause");
+		expect(await isOver(pause)).toBe(false);
+		const next = await hold(id, "use");
+		expect(await isOver(next.isTaken)).toBe(false);
+		await offering.end();
+		expect((await pause).json()).toMatchObject({ state: "paused" });
+		await next.isTaken;
+		await next.end();
+	});
+
+	it("lets a device that failed go, however long its judgement takes", async () => {
+		const [device] = await left.fleet(1);
+		const { id: releaseId } = await left.release("1.1.0");
+		const id = await left.rollout(releaseId, { stop_rule: { max_failure_percent: 0, min_failure_count: 1 } });
+		const target = (await device?.device.manifest(left.server))?.json();
+		const others = await hold(id, "change");
+		await others.isTaken;
+		const error = { code: "flash-failed", message: "worn out" } as const;
+		const failed = { target: { version: "1.1.0", hash: target.hash }, state: "FAILED", error } as const;
+		expect((await device?.device.report(left.server, failed))?.statusCode).toBe(200);
+		await others.end();
+		await left.app.idle();
+		expect(await right.state(id)).toMatchObject({ state: "paused" });
 	});
 });

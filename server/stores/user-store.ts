@@ -7,10 +7,6 @@ export async function findUser(db: Records, name: string): Promise<UserRow | und
 	return db.selectFrom("users").selectAll().where("name", "=", name).executeTakeFirst();
 }
 
-export async function findUserById(db: Records, id: number): Promise<UserRow | undefined> {
-	return db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
-}
-
 export async function hasUsers(db: Records): Promise<boolean> {
 	return (await db.selectFrom("users").select("id").limit(1).executeTakeFirst()) !== undefined;
 }
