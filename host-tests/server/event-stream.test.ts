@@ -71,7 +71,8 @@ describe("a stream of events", () => {
 	let url: string;
 	let listeners: Listener[];
 	beforeEach(async () => {
-		rig = await ServerRig.create({ eventPollMs: 20 });
+		// fetch() opens the next connection as soon as one was cut: nothing comes over it, and nobody waits for that.
+		rig = await ServerRig.create({ eventPollMs: 20, stopTimeoutMs: 100 });
 		url = `${await rig.app.listen()}/api/events`;
 		listeners = [];
 	});
@@ -91,9 +92,7 @@ describe("a stream of events", () => {
 		const listener = await listen();
 		const device = await rig.device();
 		await device.report(rig.server, { state: "DOWNLOADING", target, chunksReceived: 3, chunkCount: 9 });
-		await expect
-			.poll(() => listener.types(), { timeout: 20_000 })
-			.toEqual(["device_registered", "chunk_received", "boot_status"]);
+		await expect.poll(() => listener.types()).toEqual(["device_registered", "chunk_received", "boot_status"]);
 		expect(listener.told.map(({ event }) => event)).toEqual(["log", "progress", "log"]);
 		expect(listener.told[1]?.data).toMatchObject({ device_id: "dev-1", progress: 33, log: "fota" });
 	});
@@ -105,26 +104,28 @@ describe("a stream of events", () => {
 		const device = await rig.device("dev-2");
 		await device.report(rig.server);
 		await rig.post("/api/cloud/fota/rollback", { device_id: "dev-1", reason: "r" });
-		await expect.poll(() => security.types(), { timeout: 20_000 }).toEqual(["rollback_ordered"]);
+		await expect.poll(() => security.types()).toEqual(["rollback_ordered"]);
 		expect(one.told.map(({ data }) => `${data.device_id} ${data.type}`)).toEqual(["dev-2 device_registered"]);
 	});
 
 	it("goes on behind Last-Event-ID, which counts more than `after`", async () => {
 		const first = await listen("?after=0");
 		for (let i = 0; i < 5; i++) await rig.device(`dev-${i}`);
-		await expect.poll(() => first.told.length, { timeout: 20_000 }).toBe(6);
+		await expect.poll(() => first.told.length).toBe(6);
 		const third = first.told[2]?.id ?? 0;
 		const again = await listen("?after=0", { "last-event-id": String(third) });
-		await expect.poll(() => again.told.length, { timeout: 20_000 }).toBe(3);
+		await expect.poll(() => again.told.length).toBe(3);
 		expect(again.told).toEqual(first.told.slice(3));
 		expect((await listen("", { "last-event-id": "many" })).status).toBe(400);
 	});
 
-	it("ends when the server stops, at once", async () => {
-		const listener = await listen();
-		const startMs = performance.now();
+	it("ends when the server stops, which does not wait for its reader", async () => {
 		await rig.close();
-		expect(performance.now() - startMs).toBeLessThan(5000);
+		// Whoever waits for the reader instead waits longer than a test.
+		rig = await ServerRig.create({ eventPollMs: 20, stopTimeoutMs: 3_600_000 });
+		url = `${await rig.app.listen()}/api/events`;
+		const listener = await listen();
+		await rig.close();
 		await expect.poll(() => listener.isOver).toBe(true);
 	});
 
@@ -133,17 +134,17 @@ describe("a stream of events", () => {
 		expect(many.map(({ status }) => status)).toEqual(many.map(() => 200));
 		expect((await listen()).status).toBe(429);
 		many[0]?.close();
-		await expect.poll(async () => (await listen()).status, { timeout: 20_000 }).toBe(200);
+		await expect.poll(async () => (await listen()).status).toBe(200);
 	});
 
 	it("is counted while it is open", async () => {
 		const listener = await listen();
 		await rig.device();
-		await expect.poll(() => listener.told.length, { timeout: 20_000 }).toBe(1);
+		await expect.poll(() => listener.told.length).toBe(1);
 		const metrics = async () => (await rig.get("/metrics")).body;
 		expect(await metrics()).toContain("fota_event_streams 1");
 		listener.close();
-		await expect.poll(metrics, { timeout: 20_000 }).toContain("fota_event_streams 0");
+		await expect.poll(metrics).toContain("fota_event_streams 0");
 	});
 });
 
@@ -219,7 +220,7 @@ describe.runIf(databaseKind === "PostgreSQL")("streams of two servers on one dat
 			[left, right].map(async (rig) => Listener.open(`${await rig.app.listen()}/api/events?after=0`)),
 		);
 		await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? left : right).device(`dev-${i}`)));
-		for (const one of heard) await expect.poll(() => one.told.length, { timeout: 20_000 }).toBe(20);
+		for (const one of heard) await expect.poll(() => one.told.length).toBe(20);
 		expect(heard[0]?.told).toEqual(heard[1]?.told);
 		for (const one of heard) one.close();
 		await Promise.all([left.close(), right.close()]);

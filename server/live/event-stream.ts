@@ -23,7 +23,15 @@ const RETRY_MS = 3000;
 
 export function createEventStream(options: EventStreamOptions): Readable {
 	const pace = { sinceMs: undefined as number | undefined };
-	const stream = Readable.from(blocks(options, pace), { highWaterMark: 1 });
+	const gone = new AbortController();
+	const signal = AbortSignal.any([options.signal, gone.signal]);
+	const stream = Readable.from(blocks({ ...options, signal }, pace), { highWaterMark: 1 });
+	const endBlocks = stream._destroy.bind(stream);
+	// It waits for the block under way, which without a word would wait for the next event or keep-alive.
+	stream._destroy = (error, callback) => {
+		gone.abort();
+		endBlocks(error, callback);
+	};
 	const watch = setInterval(() => {
 		const isStalled = pace.sinceMs !== undefined && performance.now() - pace.sinceMs > options.stallMs;
 		if (isStalled) stream.destroy();
