@@ -234,6 +234,14 @@ describe("a user", () => {
 		expect((await change(PASSWORD, "another password")).statusCode).toBe(204);
 	});
 
+	it("changes the password once of two that change the same one at once", async () => {
+		const { access_token } = await makeUser(rig, "anna", "viewer");
+		const change = (new_password: string) =>
+			post("/api/auth/password", { current_password: PASSWORD, new_password }, access_token);
+		const answers = await Promise.all([change("a password of one"), change("a password of another")]);
+		expect(answers.map((answer) => answer.statusCode).sort()).toEqual([204, 401]);
+	});
+
 	it("has a name of its own, is listed without secrets, and is not found where there is none", async () => {
 		const body = { name: "anna", role: "viewer" };
 		expect((await rig.post("/api/users", body)).statusCode).toBe(201);

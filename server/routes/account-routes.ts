@@ -6,7 +6,7 @@ import { audit } from "../auth/audit.js";
 import { checkCredentials } from "../auth/log-in.js";
 import { operatorOf } from "../auth/operator.js";
 import type { Server, Services } from "../services.js";
-import { revokeSessions, updateUser } from "../stores/user-store.js";
+import { revokeSessions, changePassword as storePassword } from "../stores/user-store.js";
 import { NewPasswordSchema, PasswordSchema, RoleSchema } from "./access-schemas.js";
 import { describe } from "./operation.js";
 import { sendProblem } from "./problems.js";
@@ -68,13 +68,15 @@ async function changePassword(
 	if (outcome.kind === "refused") return refuse(services, request, reply);
 	const passwordHash = await services.passwords.hash(newPassword);
 	const nowMs = services.nowMs();
-	await services.db.transaction().execute(async (transaction) => {
-		const changes = { password_hash: passwordHash, must_change_password: 0, updated_at_ms: nowMs };
-		await updateUser(transaction, session.userId, changes);
-		await revokeSessions(transaction, { id: session.userId, exceptId: session.id, nowMs });
+	const { id, password_hash: fromHash } = outcome.user;
+	const isChanged = await services.db.transaction().execute(async (transaction) => {
+		// Threat: the password that was checked was replaced meanwhile, because somebody had it who should not.
+		if (!(await storePassword(transaction, { id, fromHash, toHash: passwordHash, nowMs }))) return false;
+		await revokeSessions(transaction, { id, exceptId: session.id, nowMs });
 		await audit(transaction, request, { action: "user.change-password", target: `user:${name}`, nowMs });
+		return true;
 	});
-	return reply.code(204).send();
+	return isChanged ? reply.code(204).send() : refuse(services, request, reply);
 }
 
 async function refuse(

@@ -35,6 +35,20 @@ export async function updateUser(db: Records, id: number, changes: Updateable<Us
 	return db.updateTable("users").set(changes).where("id", "=", id).returningAll().executeTakeFirstOrThrow();
 }
 
+/** False where the user's password is another one than `fromHash` by now: somebody was first, or an admin reset it. */
+export async function changePassword(
+	db: Records,
+	user: { readonly id: number; readonly fromHash: string; readonly toHash: string; readonly nowMs: number },
+): Promise<boolean> {
+	const result = await db
+		.updateTable("users")
+		.set({ password_hash: user.toHash, must_change_password: 0, updated_at_ms: user.nowMs })
+		.where("id", "=", user.id)
+		.where("password_hash", "=", user.fromHash)
+		.executeTakeFirst();
+	return result.numUpdatedRows === 1n;
+}
+
 /** Active ones with role admin. Under the lock "users" the count holds until the transaction ends. */
 export async function countAdmins(db: Records): Promise<number> {
 	const { count } = await db
