@@ -1,6 +1,6 @@
 // API tokens, and the admin token among them.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { callAs, makeToken } from "./operators.js";
+import { callAs, logIn, makeToken, makeUser } from "./operators.js";
 import { ADMIN_TOKEN, problemOf, ServerRig } from "./server-rig.js";
 
 let rig: ServerRig;
@@ -41,6 +41,21 @@ describe("an API token", () => {
 		expect((await remove(other.json().id)).statusCode).toBe(204);
 		expect(problemOf(await callAs(rig, other.json().token, "/api/auth/me"))).toBe("401 auth-failed");
 		expect(problemOf(await remove(other.json().id))).toBe("404 not-found");
+	});
+
+	it("is worth nothing while the user who made it is deactivated", async () => {
+		// The last active admin cannot be deactivated.
+		await makeUser(rig, "other-boss", "admin");
+		await makeUser(rig, "boss", "admin");
+		const session = (await logIn(rig, "boss")).json().access_token;
+		const payload = { name: "of-boss", role: "admin", expires_in_days: 30 };
+		const { token } = (await callAs(rig, session, "/api/tokens", { method: "POST", payload })).json();
+		const ask = async () => (await callAs(rig, token, "/api/auth/me")).statusCode;
+		expect(await ask()).toBe(200);
+		await rig.change("PATCH", "/api/users/boss", { is_active: false });
+		expect(await ask()).toBe(401);
+		await rig.change("PATCH", "/api/users/boss", { is_active: true });
+		expect(await ask()).toBe(200);
 	});
 
 	it("has its last use noted once a minute at most", async () => {

@@ -1,9 +1,12 @@
 // API tokens, by the hash of what their holders show.
-import type { Insertable } from "kysely";
+import { type Insertable, sql } from "kysely";
 import type { ApiTokenTable } from "./access-tables.js";
 import type { ApiTokenRow, Records } from "./tables.js";
 
-/** Undefined when it is unknown or over. */
+/** Before the name of a user in `created_by`; else it is `token:` and its name. */
+const USER_PREFIX = "user:";
+
+/** Undefined when it is unknown or over, or who made it is a user that was deactivated since. */
 export async function findApiToken(
 	db: Records,
 	token: { readonly hash: string; readonly nowMs: number },
@@ -13,6 +16,17 @@ export async function findApiToken(
 		.selectAll()
 		.where("token_hash", "=", token.hash)
 		.where("expires_at_ms", ">", token.nowMs)
+		.where(({ not, exists, selectFrom }) =>
+			not(
+				exists(
+					selectFrom("users")
+						.select("users.id")
+						.where("is_active", "=", 0)
+						.where("users.name", "=", sql<string>`substr(api_tokens.created_by, ${USER_PREFIX.length + 1})`)
+						.where("api_tokens.created_by", "like", `${USER_PREFIX}%`),
+				),
+			),
+		)
 		.executeTakeFirst();
 }
 
