@@ -7,13 +7,11 @@ import { join } from "node:path";
 import { type Static, Type } from "typebox";
 import { Check } from "typebox/value";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import { ADMIN_TOKEN_FILE, JWT_SECRET_FILE, MASTER_KEY_FILE } from "../auth/secrets.js";
 
 export const MANIFEST_FILE = "backup.json";
 export const DATABASE_FILES = { sqlite: "fota.db", postgres: "database.dump" } as const;
 export const IMAGES_FOLDER = "images";
 export const SECRETS_FOLDER = "secrets";
-export const SECRET_FILES: readonly string[] = [MASTER_KEY_FILE, JWT_SECRET_FILE, ADMIN_TOKEN_FILE];
 
 const HashType = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Manifest = Type.Object({

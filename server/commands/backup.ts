@@ -1,6 +1,6 @@
 // `backup FOLDER`: a copy of database and images while the server runs. The database first: the images of the releases in
 // it are there by then, and stay. Called by command-line.ts.
-import { access, copyFile, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import Database from "libsql";
 import { FotaError } from "../../src/protocol/error-codes.js";
@@ -17,9 +17,9 @@ import {
 	hashOfFile,
 	IMAGES_FOLDER,
 	MANIFEST_FILE,
-	SECRET_FILES,
 	SECRETS_FOLDER,
 } from "./backup-format.js";
+import { copySecrets } from "./backup-secrets.js";
 import { runPostgresTool } from "./postgres-tools.js";
 
 export interface BackupOptions {
@@ -67,8 +67,10 @@ async function fill(draft: string, options: BackupOptions): Promise<BackupManife
 	const images = await openImages(s3, join(dataDirectory, "images"));
 	try {
 		const hashes = await copyImages(db, images, join(draft, IMAGES_FOLDER));
-		if (options.isWithSecrets) await copySecrets(dataDirectory, join(draft, SECRETS_FOLDER));
-		sayOfSecrets(options);
+		const secrets = options.isWithSecrets
+			? await copySecrets(options.settings.app, join(draft, SECRETS_FOLDER))
+			: undefined;
+		sayOfSecrets(secrets, options.say);
 		const migrations = await listMigrations(db);
 		return {
 			format: 1,
@@ -134,20 +136,12 @@ async function copyImages(db: Records, images: ImageStore, folder: string): Prom
 	return rows.map(({ hash }) => hash);
 }
 
-async function copySecrets(dataDirectory: string, folder: string): Promise<void> {
-	await mkdir(folder, { mode: 0o700 });
-	for (const name of SECRET_FILES) {
-		if (!(await exists(join(dataDirectory, name)))) continue;
-		await copyFile(join(dataDirectory, name), join(folder, name));
-		await syncFile(join(folder, name));
-	}
-	await syncFolder(folder);
-}
-
-function sayOfSecrets({ isWithSecrets, say }: BackupOptions): void {
-	if (isWithSecrets)
+/** `secrets`: the names of those that are in it; undefined where they were not asked for. */
+function sayOfSecrets(secrets: readonly string[] | undefined, say: (line: string) => void): void {
+	if (secrets !== undefined)
 		say(
-			"WITH SECRETS: whoever has this backup can speak as every device and as an admin. Keep it locked away.",
+			`WITH SECRETS (${secrets.join(", ")}): whoever has this backup can speak as every device and as an admin. Keep it ` +
+				"locked away.",
 		);
 	else
 		say(

@@ -8,7 +8,7 @@ import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { DATABASE_FILE, openImages } from "../open-stores.js";
 import type { Settings } from "../settings.js";
 import { openDatabase } from "../stores/database.js";
-import { syncFolder, writeSecretOnce } from "../stores/durable-file.js";
+import { syncFolder } from "../stores/durable-file.js";
 import type { ImageStore } from "../stores/image-store.js";
 import { checkIntegrity } from "./backup.js";
 import {
@@ -17,9 +17,9 @@ import {
 	hashOfFile,
 	IMAGES_FOLDER,
 	readManifest,
-	SECRET_FILES,
 	SECRETS_FOLDER,
 } from "./backup-format.js";
+import { noMasterKey, restoreSecrets } from "./backup-secrets.js";
 import { runPostgresTool } from "./postgres-tools.js";
 
 export interface RestoreOptions {
@@ -49,7 +49,8 @@ export async function restore({ settings, folder, say }: RestoreOptions): Promis
 	} finally {
 		await images.close();
 	}
-	await restoreSecrets(folder, dataDirectory, manifest, say);
+	if (manifest.has_secrets) await restoreSecrets(settings.app, join(folder, SECRETS_FOLDER), say);
+	else say(noMasterKey("The backup has no secrets, nor the master key"));
 	if (databaseUrl === undefined) await restoreSqlite(source, join(dataDirectory, DATABASE_FILE));
 	else
 		await runPostgresTool(
@@ -108,21 +109,6 @@ async function restoreImages(images: ImageStore, folder: string, manifest: Backu
 		} finally {
 			await staged.discard();
 		}
-	}
-}
-
-async function restoreSecrets(
-	folder: string,
-	dataDirectory: string,
-	manifest: BackupManifest,
-	say: (line: string) => void,
-): Promise<void> {
-	if (!manifest.has_secrets)
-		return say("The backup has no secrets: put the master key in place before the server is started.");
-	for (const name of SECRET_FILES) {
-		const path = join(folder, SECRETS_FOLDER, name);
-		// One that is in place already stays.
-		if (await hasFile(path)) await writeSecretOnce(join(dataDirectory, name), await readFile(path, "utf8"));
 	}
 }
 

@@ -24,10 +24,10 @@ afterEach(async () => {
 });
 
 /** A place for a server: data folder, and on PostgreSQL an empty database. */
-async function place(name: string) {
+async function place(name: string, environment: Record<string, string> = {}) {
 	const serverUrl = inject("postgresUrl");
 	const DATABASE_URL = serverUrl === undefined ? "" : await makeDatabase(serverUrl, `b_${randomUUID()}`);
-	return parseSettings({ FOTA_DATA: join(folder, name), DATABASE_URL });
+	return parseSettings({ FOTA_DATA: join(folder, name), DATABASE_URL, ...environment });
 }
 
 async function serve({ app }: Awaited<ReturnType<typeof place>>): Promise<ServerRig> {
@@ -55,7 +55,7 @@ describe("a backup", () => {
 				await new Promise((resolve) => setImmediate(resolve));
 			}
 		});
-		await expect.poll(() => accepted.size, { timeout: 30_000 }).toBe(4);
+		await expect.poll(() => accepted.size).toBe(4);
 		const before = new Map(accepted);
 		await run(from, "backup", join(folder, "backup"));
 		isOver = true;
@@ -88,6 +88,41 @@ describe("a backup", () => {
 		const path = join(to.app.dataDirectory, "master-key");
 		expect(await readFile(path, "utf8")).toBe(`${"07".repeat(32)}\n`);
 		expect((await stat(path)).mode & 0o077).toBe(0);
+	});
+
+	it("has the secrets that come from the environment, and a restore warns where others are in place", async () => {
+		const [masterKey, jwtSecret] = ["0a".repeat(32), "0b".repeat(32)];
+		const from = await place("from", { FOTA_MASTER_KEY: masterKey, FOTA_JWT_SECRET: jwtSecret });
+		await serve(from);
+		// Not what counts: the environment takes its place.
+		await writeFile(join(from.app.dataDirectory, "master-key"), `${"0c".repeat(32)}\n`);
+		await run(from, "backup", join(folder, "full"), "--with-secrets");
+		expect(said.join("\n")).toMatch(/WITH SECRETS \(master-key, jwt-secret/);
+		const to = await place("to");
+		await run(to, "restore", join(folder, "full"));
+		expect(await readFile(join(to.app.dataDirectory, "master-key"), "utf8")).toBe(`${masterKey}\n`);
+		expect(await readFile(join(to.app.dataDirectory, "jwt-secret"), "utf8")).toBe(`${jwtSecret}\n`);
+		said = [];
+		await run(await place("same", { FOTA_MASTER_KEY: masterKey }), "restore", join(folder, "full"));
+		expect(said.join("\n")).not.toContain("WARNING");
+		await run(await place("other", { FOTA_MASTER_KEY: "0d".repeat(32) }), "restore", join(folder, "full"));
+		expect(said.join("\n")).toMatch(/WARNING: the master-key in place .*locked out/);
+	});
+
+	it("is not made with secrets where there is no master key, and a restore misses it where it is gone", async () => {
+		const from = await place("from");
+		await serve(from);
+		await rm(join(from.app.dataDirectory, "master-key"), { force: true });
+		const message = expect.stringContaining("no master key to back up");
+		await expect(run(from, "backup", join(folder, "none"), "--with-secrets")).rejects.toMatchObject({
+			message,
+		});
+		expect(await readdir(folder)).not.toContain("none");
+		await writeFile(join(from.app.dataDirectory, "master-key"), `${"07".repeat(32)}\n`);
+		await run(from, "backup", join(folder, "full"), "--with-secrets");
+		await rm(join(folder, "full", "secrets", "master-key"));
+		await run(await place("to"), "restore", join(folder, "full"));
+		expect(said.join("\n")).toContain("The backup has no master key");
 	});
 
 	it("replaces nothing, and a restore neither", async () => {
