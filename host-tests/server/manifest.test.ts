@@ -1,5 +1,6 @@
 // The manifest route: offers, refusals, and the MAC on both.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { REFUSALS_PER_MINUTE } from "../../server/auth/refusal-log.js";
 import { parseManifest } from "../../src/protocol/manifest.js";
 import { signStatement, statementFor } from "./release-kit.js";
 import { problemOf, ServerRig } from "./server-rig.js";
@@ -91,6 +92,15 @@ describe("the manifest", () => {
 			"device_type_mismatch",
 			"device_type_mismatch",
 		]);
+	});
+
+	it("asked for as another device type again and again fills no log", async () => {
+		const device = await rig.device();
+		const path = "/api/inverter/fota/manifest?device_type=pump&chip=esp32&version=1.0.0";
+		for (let i = 0; i < 70; i++) expect((await device.send(rig.server, path)).statusCode).toBe(403);
+		const types = await rig.eventTypes("security", "&device_id=dev-1");
+		expect(types.length).toBeGreaterThan(10);
+		expect(types.length).toBeLessThanOrEqual(REFUSALS_PER_MINUTE);
 	});
 
 	it.each([

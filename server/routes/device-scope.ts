@@ -197,7 +197,8 @@ export async function noteTypeMismatch(
 	claimed: { readonly deviceType: string; readonly chip: string | undefined },
 ): Promise<void> {
 	const { device } = callerOf(request);
-	const event: LogEvent = {
+	// Bounded: the device comes again every few seconds until somebody mends its registration.
+	await services.refusals.note({
 		log: "security",
 		type: "device_type_mismatch",
 		deviceId: device.device_id,
@@ -207,7 +208,5 @@ export async function noteTypeMismatch(
 			claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
 			claimed_chip: claimed.chip,
 		},
-	};
-	await appendEvents(services.db, [event], services.nowMs());
-	announce(request.log, [event]);
+	});
 }
