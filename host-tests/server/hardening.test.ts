@@ -43,6 +43,11 @@ describe("an operator's answer", () => {
 		expect(Object.keys(answer.headers).length).toBeLessThan(8);
 	});
 
+	it("that refuses what no route is there for is not guessed at either", async () => {
+		const { headers } = await rig.server.inject({ url: "/no/such/path" });
+		expect(headers["x-content-type-options"]).toBe("nosniff");
+	});
+
 	it("is given to pages of the sites that were named, and to no others", async () => {
 		expect((await from("https://dash.example")).headers["access-control-allow-origin"]).toBe(
 			"https://dash.example",

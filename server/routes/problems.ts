@@ -50,6 +50,8 @@ export function statusOf(code: ErrorCode): number | undefined {
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
 	if (problem.status === 503 && !reply.hasHeader("retry-after"))
 		reply.header("retry-after", RETRY_AFTER_SECONDS);
+	// Threat: a browser that takes for a page what it was told is none. Operators' routes say it of every answer.
+	reply.header("x-content-type-options", "nosniff");
 	// As bytes: to a string Fastify would add a charset, which the media type has not (RFC 9457 §6).
 	return reply
 		.code(problem.status)
