@@ -19,8 +19,8 @@ USER node
 ENV NODE_ENV=production FOTA_DATA=/data HOST=0.0.0.0 PORT=8080
 VOLUME /data
 EXPOSE 8080
-# Alive, not ready: a restart would not bring a database back.
+# Alive, not ready: a restart would not bring a database back. The certificate is not of this address, nor asked for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-	CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+	CMD ["node", "-e", "const { FOTA_TLS_CERT, PORT: port } = process.env; require(FOTA_TLS_CERT ? 'https' : 'http').get({ host: '127.0.0.1', port, path: '/health', rejectUnauthorized: false }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # No npm in between: signals must reach the server.
 ENTRYPOINT ["node", "--import", "tsx", "server/main.ts"]

@@ -1,18 +1,25 @@
 // Dockerfile, compose.yaml and deploy/nginx.conf held to each other and to the server, as far as that goes without
-// starting them.
+// starting the containers.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { createRigApp } from "./server/server-rig.js";
+import { writeCertificate } from "./server/test-certificate.js";
 
 const ROOT = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 interface Service {
 	readonly build?: string;
+	readonly image?: string;
 	readonly environment?: Readonly<Record<string, string>>;
 	readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-	readonly healthcheck?: object;
+	readonly healthcheck?: { readonly test: readonly string[] };
 	readonly volumes?: readonly string[];
 	readonly networks?: readonly string[];
 	readonly ports?: readonly string[];
@@ -49,6 +56,10 @@ describe("compose.yaml", () => {
 				if (condition === "service_healthy")
 					expect(service?.healthcheck ?? service?.build, needed).toBeDefined();
 			}
+	});
+
+	it("takes the database for ready by TCP, as the servers come: on its socket it answers while it is still made", () => {
+		expect(compose.services.database?.healthcheck?.test).toEqual(expect.arrayContaining(["-h", "127.0.0.1"]));
 	});
 
 	it("uses volumes and networks that it declares, and files that are there", () => {
@@ -96,6 +107,32 @@ describe("Dockerfile", () => {
 	});
 });
 
+describe("the Dockerfile's question whether the server lives", () => {
+	const [, command = "[]"] = /^\tCMD (\[.*\])$/m.exec(read("Dockerfile")) ?? [];
+	const [program = "", ...parameters] = JSON.parse(command) as string[];
+	/** Exit code: 0 is alive. */
+	const ask = async (environment: Record<string, string>) => {
+		const child = spawn(program, parameters, { env: { PATH: process.env.PATH, ...environment } });
+		const [code] = await once(child, "exit");
+		return code;
+	};
+
+	it("is answered by HTTP and by HTTPS, whichever the server speaks, and by nobody where there is none", async () => {
+		const plain = await createRigApp();
+		const PORT = new URL(await plain.app.listen()).port;
+		expect(await ask({ PORT })).toBe(0);
+		await plain.app.close();
+		expect(await ask({ PORT })).toBe(1);
+		const folder = await mkdtemp(join(tmpdir(), "fota-deployment-test-"));
+		const { certPath, keyPath } = await writeCertificate(folder, "server");
+		const secure = await createRigApp({ tls: { certPath, keyPath } });
+		const port = new URL(await secure.app.listen()).port;
+		expect(await ask({ PORT: port, FOTA_TLS_CERT: certPath })).toBe(0);
+		await secure.app.close();
+		await rm(folder, { recursive: true });
+	});
+});
+
 describe("deploy/nginx.conf", () => {
 	const text = read("deploy/nginx.conf").replace(/#.*$/gm, "");
 	it("sends requests to the servers of compose.yaml, and closes what it opens", () => {
@@ -104,6 +141,19 @@ describe("deploy/nginx.conf", () => {
 		expect(text.split("{").length).toBe(text.split("}").length);
 		for (const line of text.split("\n").map((one) => one.trim()))
 			if (line !== "") expect(line).toMatch(/[;{}]$/);
+	});
+
+	it("asks for a server's address again, which is another one after the server was made anew", () => {
+		const upstream = /upstream fota \{([^}]*)\}/.exec(text)?.[1] ?? "";
+		const lines = upstream.split(";").map((line) => line.trim());
+		const named = lines.filter((line) => line.startsWith("server "));
+		expect(named.length).toBe(servers.length);
+		for (const line of named) expect(line.split(/\s+/)).toContain("resolve");
+		// Without shared memory nginx takes no addresses while it runs; from 1.27.3 on it can outside the paid edition.
+		expect(lines.some((line) => line.startsWith("zone "))).toBe(true);
+		expect(text).toMatch(/^\s*resolver 127\.0\.0\.11 /m);
+		const [, major, minor] = /nginx:(\d+)\.(\d+)/.exec(compose.services.proxy?.image ?? "") ?? [];
+		expect(Number(major) * 100 + Number(minor)).toBeGreaterThanOrEqual(128);
 	});
 
 	it("passes paths on as they came, events at once, and keeps the metrics inside", () => {
