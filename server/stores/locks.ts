@@ -5,7 +5,7 @@ import { kindOf } from "./database.js";
 import type { Records } from "./tables.js";
 
 /**
- * images: who keeps or removes images and decides by the releases there are. events: who appends to the logs, so that
+ * images: who claims an image, and decides by the releases and claims there are. events: who appends to the logs, so that
  * events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
  * users: who changes users or tokens, so that an admin is left. retention: who removes old lines. audit: who appends to
  * the audit log, whose lines are a chain.

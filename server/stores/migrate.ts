@@ -8,6 +8,7 @@ import { releasesMigration } from "./migrations/0003-releases.js";
 import { fleetMigration } from "./migrations/0004-fleet.js";
 import { webhooksMigration } from "./migrations/0005-webhooks.js";
 import { ordersMigration } from "./migrations/0006-orders.js";
+import { imageClaimsMigration } from "./migrations/0007-image-claims.js";
 import type { Records } from "./tables.js";
 
 /** In the order in which they run; a name is never changed once released. */
@@ -18,6 +19,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0004-fleet": fleetMigration,
 	"0005-webhooks": webhooksMigration,
 	"0006-orders": ordersMigration,
+	"0007-image-claims": imageClaimsMigration,
 };
 
 /** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */

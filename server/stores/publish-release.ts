@@ -15,8 +15,8 @@ import {
 } from "../domain/publication.js";
 import type { Channel } from "../domain/release-channel.js";
 import { appendEvents } from "./event-store.js";
+import { claimKeeping, claimRemoval, dropClaim, hasRelease, redeemClaim } from "./image-claims.js";
 import type { ImageStore, StagedImage } from "./image-store.js";
-import { takeLock } from "./locks.js";
 import { findRelease, findReleaseKey, insertRelease, updateRelease } from "./release-store.js";
 import type { Records, ReleaseRow } from "./tables.js";
 
@@ -116,33 +116,45 @@ interface Checked {
 
 /**
  * The image is kept before the release is committed: a release without its image would be offered and could not be
- * fetched. What a crash between the two leaves is an orphan, see {@link removeOrphans}.
+ * fetched. What a crash between the two leaves is an orphan, see {@link removeOrphans}. No transaction is open while the
+ * image store works: it may take long.
  */
 async function keep(tools: PublishTools, checked: Checked): Promise<Published> {
+	const { db, nowMs } = tools;
 	const { hash } = checked.signed.statement;
+	// Nothing is kept for what cannot be published anyway.
+	await decide(db, checked.signed);
+	const claimId = await claimKeeping(db, { hash, nowMs: nowMs() });
 	try {
-		return await tools.db.transaction().execute(async (transaction) => {
-			await takeLock(transaction, "images");
-			return await decideAndKeep(transaction, checked, tools.nowMs());
+		await checked.staged.keep();
+		return await db.transaction().execute(async (transaction) => {
+			await redeemClaim(transaction, claimId, nowMs());
+			return await record(transaction, checked, nowMs());
 		});
 	} catch (error) {
-		await removeUnused(tools, hash).catch(() => {
-			// The database is away: the image stays until removeOrphans() finds it. The first error says more.
-		});
+		await dropClaim(db, claimId)
+			.then(() => removeUnused(tools, hash))
+			.catch(() => {
+				// Database or store are away: the image stays until removeOrphans() finds it. The first error says more.
+			});
 		throw error;
 	}
 }
 
-async function decideAndKeep(transaction: Records, checked: Checked, nowMs: number): Promise<Published> {
-	const { statement } = checked.signed;
-	const existing = await findRelease(transaction, statement.deviceType, statement.version);
+/** Throws `release-exists`. */
+async function decide(db: Records, { statement }: SignedStatement) {
+	const existing = await findRelease(db, statement.deviceType, statement.version);
 	const decision = decidePublication(existing, statement);
 	if (decision === "conflict")
 		throw new FotaError(
 			"release-exists",
 			`${statement.version} exists for ${statement.deviceType} with other content`,
 		);
-	await checked.staged.keep();
+	return { existing, decision };
+}
+
+async function record(transaction: Records, checked: Checked, nowMs: number): Promise<Published> {
+	const { existing, decision } = await decide(transaction, checked.signed);
 	if (existing !== undefined && decision === "unchanged") return { release: existing, outcome: "unchanged" };
 	const published = await (existing === undefined
 		? create(transaction, checked, nowMs)
@@ -235,15 +247,18 @@ export async function removeOrphans(tools: Pick<PublishTools, "db" | "images" | 
 	return removedCount;
 }
 
-async function removeUnused({ db, images }: Pick<PublishTools, "db" | "images">, hash: string) {
-	const isUsed = (records: Records) =>
-		records.selectFrom("releases").select("id").where("hash", "=", hash).limit(1).executeTakeFirst();
-	// Without the lock first: nearly all are in use.
-	if ((await isUsed(db)) !== undefined) return false;
-	return db.transaction().execute(async (transaction) => {
-		await takeLock(transaction, "images");
-		if ((await isUsed(transaction)) !== undefined) return false;
+async function removeUnused(
+	{ db, images, nowMs }: Pick<PublishTools, "db" | "images" | "nowMs">,
+	hash: string,
+): Promise<boolean> {
+	// Without a claim first: nearly all are in use.
+	if (await hasRelease(db, hash)) return false;
+	const claimId = await claimRemoval(db, { hash, nowMs: nowMs() });
+	if (claimId === undefined) return false;
+	try {
 		await images.remove(hash);
-		return true;
-	});
+	} finally {
+		await dropClaim(db, claimId);
+	}
+	return true;
 }

@@ -134,6 +134,14 @@ export interface RollbackOrderTable {
 	hash: Generated<string | null>;
 }
 
+/** Of an image that is being kept or removed. */
+export interface ImageClaimTable {
+	id: string;
+	hash: string;
+	is_removal: number;
+	until_ms: number;
+}
+
 export interface EventTable {
 	id: Generated<number>;
 	log: "fota" | "security";
@@ -168,6 +176,7 @@ export interface Tables {
 	webhooks: WebhookTable;
 	webhook_deliveries: WebhookDeliveryTable;
 	readiness: ReadinessTable;
+	image_claims: ImageClaimTable;
 }
 
 /** The database, or a transaction on it. */

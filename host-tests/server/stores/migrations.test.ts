@@ -15,6 +15,7 @@ import { noteBuild, registerDevice, takeLegacyNote, takeNonce } from "../../../s
 import { appendEvents } from "../../../server/stores/event-store.js";
 import { settleFact } from "../../../server/stores/fact-store.js";
 import { changeDevice, saveSlots, setTags } from "../../../server/stores/fleet-store.js";
+import { claimKeeping } from "../../../server/stores/image-claims.js";
 import { MIGRATIONS, migrateDown, migrateToLatest } from "../../../server/stores/migrate.js";
 import { writeReadiness } from "../../../server/stores/readiness-store.js";
 import { addReleaseKey, insertRelease, updateRelease } from "../../../server/stores/release-store.js";
@@ -94,6 +95,7 @@ describe("the database", () => {
 		const webhook = await insertWebhook(db, { ...fields, salt: "00", createdBy: "user:u", nowMs: 1 });
 		await insertDeliveries(db, [{ webhookId: webhook.id, eventId: 1, type: "t", body: "{}" }], 1);
 		await writeReadiness(db, 1);
+		await claimKeeping(db, { hash: "h", nowMs: 1 });
 	}
 
 	async function fillAccess(): Promise<void> {
