@@ -155,6 +155,22 @@ describe("the database", () => {
 		expect(await db.selectFrom("devices").selectAll().execute()).toHaveLength(1);
 	});
 
+	it.runIf(databaseKind === "SQLite")("has an index for what is asked of a large fleet", async () => {
+		await migrateToLatest(db);
+		const planOf = async (query: string) => {
+			const { rows } = await sql.raw<{ detail: string }>(`explain query plan ${query}`).execute(db);
+			return rows.map(({ detail }) => detail).join("\n");
+		};
+		const updates =
+			"select * from updates where started_at_ms >= 5 and started_at_ms < 6 order by started_at_ms";
+		expect(await planOf(updates)).toContain("updates_by_start");
+		expect(await planOf("select * from audit_log where at_ms >= 5 order by at_ms")).toContain(
+			"audit_log_by_time",
+		);
+		const gone = "select * from devices where decommissioned_at_ms is not null order by device_id";
+		expect(await planOf(gone)).toContain("devices_decommissioned");
+	});
+
 	it("of a newer server is refused, untouched", async () => {
 		await migrateToLatest(db);
 		const names = await tableNames();
