@@ -68,18 +68,34 @@ function openSqlite(path: string): Records {
 	});
 }
 
-const pools = new WeakMap<object, GuardedPool>();
+/** Of the databases that are PostgreSQL. */
+const pools = new WeakMap<object, { readonly pool: GuardedPool; readonly url: string }>();
 
-function openPostgres(url: string): Records {
-	const pool = createPostgresPool(url);
+function openPostgres(url: string, options: { readonly hasTimeLimits?: boolean } = {}): Records {
+	const pool = createPostgresPool(url, options);
 	const db = new Kysely<Tables>({
 		dialect: new PostgresDialect({ pool: pool as unknown as PostgresPool }),
 	});
-	pools.set(db, pool);
+	pools.set(db, { pool, url });
 	return db;
 }
 
 /** Connections to PostgreSQL; undefined for SQLite. */
 export function poolCountsOf(db: Records): PoolCounts | undefined {
-	return pools.get(db)?.counts();
+	return pools.get(db)?.pool.counts();
+}
+
+/**
+ * Carries the task out over a connection of its own where a statement may take as long as it does: for what rewrites or
+ * indexes a large table, or waits for a server that does. SQLite has no such limits.
+ */
+export async function withoutTimeLimits<T>(db: Records, task: (db: Records) => Promise<T>): Promise<T> {
+	const url = pools.get(db)?.url;
+	if (url === undefined) return task(db);
+	const patient = openPostgres(url, { hasTimeLimits: false });
+	try {
+		return await task(patient);
+	} finally {
+		await patient.destroy();
+	}
 }

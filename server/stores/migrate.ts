@@ -2,6 +2,7 @@
 // migrate`; several servers may start at once (Kysely holds the others back on PostgreSQL).
 import { type Migration, Migrator, sql } from "kysely";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { withoutTimeLimits } from "./database.js";
 import { initialMigration } from "./migrations/0001-initial.js";
 import { accessMigration } from "./migrations/0002-access.js";
 import { releasesMigration } from "./migrations/0003-releases.js";
@@ -27,12 +28,12 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 /** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */
 export async function migrateToLatest(db: Records): Promise<void> {
 	await refuseNewer(db);
-	finish(await migratorOf(db).migrateToLatest());
+	finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateToLatest()));
 }
 
 /** Undoes the last migration, its rows with it. Throws `server-failed`. */
 export async function migrateDown(db: Records): Promise<void> {
-	finish(await migratorOf(db).migrateDown());
+	finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateDown()));
 }
 
 /** In their order, with when they ran (undefined: not yet). */

@@ -9,6 +9,12 @@ const POOL_MAX = 10;
 /** How long a request waits for a connection, and one statement or an idle transaction may take, before it is given up. */
 const CONNECT_TIMEOUT_MS = 5000;
 const STATEMENT_TIMEOUT_MS = 15_000;
+const TIME_LIMITS = {
+	statement_timeout: STATEMENT_TIMEOUT_MS,
+	idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+	// Threat: a server that went away without a word (power, network) would hold requests until TCP gives up.
+	query_timeout: 2 * STATEMENT_TIMEOUT_MS,
+};
 const INT8_OID = 20;
 
 /**
@@ -37,16 +43,17 @@ export interface GuardedPool {
 	counts(): PoolCounts;
 }
 
-export function createPostgresPool(url: string): GuardedPool {
+/** `hasTimeLimits` false: statements and transactions take as long as they do. Default: true. */
+export function createPostgresPool(
+	url: string,
+	{ hasTimeLimits = true }: { readonly hasTimeLimits?: boolean } = {},
+): GuardedPool {
 	const pool = new pg.Pool({
 		connectionString: url,
 		max: POOL_MAX,
 		connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-		statement_timeout: STATEMENT_TIMEOUT_MS,
-		idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
 		application_name: "fota-server",
-		// Threat: a server that went away without a word (power, network) would hold requests until TCP gives up.
-		query_timeout: 2 * STATEMENT_TIMEOUT_MS,
+		...(hasTimeLimits ? TIME_LIMITS : { keepAlive: true }),
 		types: { getTypeParser: typeParser },
 	});
 	// An idle connection that breaks is replaced at the next query; unheard, the event would end the process.

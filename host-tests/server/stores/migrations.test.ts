@@ -155,6 +155,23 @@ describe("the database", () => {
 		expect(await db.selectFrom("devices").selectAll().execute()).toHaveLength(1);
 	});
 
+	it.runIf(databaseKind === "PostgreSQL")(
+		"migrates for as long as it takes: the limit of a request's statements is not for a table of a large fleet",
+		async () => {
+			await migrateToLatest(db);
+			await sql`create table noted (statement_timeout text)`.execute(db);
+			await sql`create function note() returns event_trigger language plpgsql as
+				$$ begin insert into noted values (current_setting('statement_timeout')); end $$`.execute(db);
+			await sql`create event trigger note on ddl_command_end execute function note()`.execute(db);
+			await migrateDown(db);
+			await migrateToLatest(db);
+			const { rows } = await sql`select distinct statement_timeout from noted`.execute(db);
+			expect(rows).toEqual([{ statement_timeout: "0" }]);
+			const now = await sql`show statement_timeout`.execute(db);
+			expect(now.rows).toEqual([{ statement_timeout: "15s" }]);
+		},
+	);
+
 	it.runIf(databaseKind === "SQLite")("has an index for what is asked of a large fleet", async () => {
 		await migrateToLatest(db);
 		const planOf = async (query: string) => {
