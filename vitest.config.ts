@@ -18,8 +18,16 @@ export default defineConfig({
 				test: {
 					name: "postgres",
 					include: ["host-tests/server/**/*.test.ts"],
-					// No database in these.
-					exclude: ["host-tests/server/domain/**", "host-tests/server/{main,settings}.test.ts"],
+					exclude: [
+						// No database in these.
+						"host-tests/server/domain/**",
+						"host-tests/server/auth/**",
+						"host-tests/server/{main,settings}.test.ts",
+						// HTTP and the image store: whatever database is behind it, it is asked in ways that other files test.
+						"host-tests/server/{chunk,download,form-upload,fuzz,fuzz-operations,hardening,log-lines}.test.ts",
+						"host-tests/server/{manifest,openapi,roles,sockets,stop,upload-refusals}.test.ts",
+						"host-tests/server/stores/image-stores.test.ts",
+					],
 					globalSetup: ["host-tests/support/postgres-project.ts"],
 				},
 			},
