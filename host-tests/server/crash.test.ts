@@ -9,9 +9,11 @@ import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { encodeStatusReport } from "../../src/protocol/status-report.js";
 import { makeDatabase } from "../support/postgres.js";
 import { makeImage, makeReleaseKey, sha256, signStatement, statementFor } from "./release-kit.js";
+import { databaseKind } from "./test-database.js";
 import { TestDevice } from "./test-device.js";
 
-const KILLS = 8;
+/** Each costs a start of the server, which is most of the time. */
+const KILLS = databaseKind === "SQLite" ? 3 : 2;
 const DEVICES = 3;
 const TOKEN = "token-of-the-crash-test";
 const ROOT = join(import.meta.dirname, "../..");
@@ -59,7 +61,7 @@ async function start(): Promise<string> {
 		stream.on("data", (piece: Buffer) => {
 			output += piece.toString();
 		});
-	await expect.poll(() => output, { timeout: 120_000, interval: 50 }).toContain('"msg":"listening"');
+	await expect.poll(() => output, { timeout: 200_000, interval: 50 }).toContain('"msg":"listening"');
 	return /"url":"([^"]+)"/.exec(output)?.[1] ?? "";
 }
 
@@ -149,8 +151,7 @@ describe("a server that is killed at any moment", () => {
 			const before = uploads.length;
 			const uploading = uploadUntilGone(base);
 			// In every other round something was answered before the kill, however slow the machine is.
-			if (round % 2 === 0)
-				await expect.poll(() => uploads.length, { timeout: 60_000 }).toBeGreaterThan(before);
+			if (round % 2 === 1) await expect.poll(() => uploads.length).toBeGreaterThan(before);
 			await new Promise((resolve) => setTimeout(resolve, 100 + random() * 900));
 			await kill();
 			await Promise.all([...load, uploading]);

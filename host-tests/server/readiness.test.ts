@@ -9,10 +9,6 @@ import { makeDatabase, startPostgres } from "../support/postgres.js";
 import { ADMIN_TOKEN, problemOf, ServerRig } from "./server-rig.js";
 import { databaseKind } from "./test-database.js";
 
-/** How long an answer serves. */
-const KEPT_MS = 2000;
-const later = () => new Promise((resolve) => setTimeout(resolve, KEPT_MS + 100));
-
 let rig: ServerRig | undefined;
 afterEach(() => rig?.close());
 
@@ -52,17 +48,15 @@ describe("a server", () => {
 		expect((await server.inject("/health")).statusCode).toBe(200);
 		expect((await rig?.get("/api/ready"))?.json().checks.images).toMatchObject({ ok: false, reason: "EIO" });
 		mode = "silent";
-		await later();
-		expect((await rig?.get("/api/ready"))?.json().checks.images.reason).toBe("no answer in time");
+		const reason = async () => (await rig?.get("/api/ready"))?.json().checks.images.reason;
+		await expect.poll(reason).toBe("no answer in time");
 		mode = "there";
-		await later();
-		expect((await server.inject("/ready")).statusCode).toBe(200);
+		await expect.poll(async () => (await server.inject("/ready")).statusCode).toBe(200);
 		await rm(directory, { recursive: true });
 	});
 
 	it.runIf(databaseKind === "PostgreSQL")(
 		"is not ready while PostgreSQL is away, and is again after it, metrics included",
-		{ timeout: 180_000 },
 		async () => {
 			const postgres = await startPostgres();
 			const metricsToken = "token-of-the-scraper";
@@ -71,11 +65,9 @@ describe("a server", () => {
 				(await server.inject({ url: "/metrics", headers: { authorization: `Bearer ${metricsToken}` } })).body;
 			expect(await scrape()).toContain("fota_database_up 1");
 			await postgres.pause();
-			await later();
-			expect(problemOf(await server.inject("/ready"))).toBe("503 server-unavailable");
+			await expect.poll(async () => problemOf(await server.inject("/ready"))).toBe("503 server-unavailable");
 			await postgres.resume();
-			await later();
-			expect((await server.inject("/ready")).statusCode).toBe(200);
+			await expect.poll(async () => (await server.inject("/ready")).statusCode).toBe(200);
 			await rig?.close();
 			await postgres.stop();
 		},

@@ -1,7 +1,9 @@
 // Rollouts on two servers with one database: whichever a device speaks to, places, waves and stops hold for both.
+import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../server/stores/database.js";
 import { takeRolloutLock } from "../../server/stores/locks.js";
+import type { Records } from "../../server/stores/tables.js";
 import { makeReleaseKey } from "./release-kit.js";
 import { type FleetDevice, RolloutRig } from "./rollout-rig.js";
 import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
@@ -93,18 +95,25 @@ describe.runIf(databaseKind === "PostgreSQL")("a rollout on two servers", () => 
 		};
 		return { isTaken, end };
 	}
-	const isOver = (work: Promise<unknown>) =>
-		Promise.race([work.then(() => true), new Promise((resolve) => setTimeout(resolve, 500, false))]);
+	/** How many transactions on this database wait for a lock of ours. */
+	async function waitingCount(db: Records): Promise<number> {
+		const { rows } = await sql<{ count: number }>`select count(*) as count from pg_locks
+			where locktype = 'advisory' and not granted
+			and database = (select oid from pg_database where datname = current_database())`.execute(db);
+		return Number(rows[0]?.count);
+	}
 
 	it("is paused though offers come without a gap: who asks later waits behind it", async () => {
 		const { id: releaseId } = await left.release("1.1.0");
 		const id = await left.rollout(releaseId);
+		const db = openDatabase(database.url ?? "");
 		const offering = await hold(id, "use");
 		await offering.isTaken;
 		const pause = left.act(id, "pause");
-		expect(await isOver(pause)).toBe(false);
+		await expect.poll(() => waitingCount(db)).toBe(1);
 		const next = await hold(id, "use");
-		expect(await isOver(next.isTaken)).toBe(false);
+		await expect.poll(() => waitingCount(db)).toBe(2);
+		await db.destroy();
 		await offering.end();
 		expect((await pause).json()).toMatchObject({ state: "paused" });
 		await next.isTaken;

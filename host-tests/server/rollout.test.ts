@@ -275,9 +275,7 @@ describe("a draft", () => {
 		{ window: { from: "24:00", to: "01:00", days: ["mon"] } },
 		{ window: { from: "01:00", to: "02:00", days: [] } },
 		{ retry: { max_attempts: 0, delay_minutes: 1 } },
-		{ target: { kind: "devices", device_ids: [] } },
 		{ target: { kind: "devices", device_ids: Array.from({ length: 10_001 }, (_, index) => `d-${index}`) } },
-		{ target: { kind: "planet" } },
 		{ on_stop: "panic" },
 		{ surprise: true },
 	])("is refused with %j", async (more) => {

@@ -58,12 +58,12 @@ describe.runIf(databaseKind === "PostgreSQL")("two servers with one webhook", ()
 		const left = new ServerRig(await createRigApp(options));
 		const right = new ServerRig(await createRigApp(options));
 		await left.post("/api/webhooks", { url: receiver.url });
-		await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 ? left : right).device(`dev-${i}`)));
-		await expect.poll(() => receiver.received.length, { timeout: 40_000 }).toBe(40);
+		await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? left : right).device(`dev-${i}`)));
+		await expect.poll(() => receiver.received.length).toBe(20);
 		const ids = receiver.received.map(({ body }) => JSON.parse(body).data.id);
-		expect(new Set(ids).size).toBe(40);
+		expect(new Set(ids).size).toBe(20);
 		await Promise.all([left.close(), right.close()]);
-		expect(receiver.received.length).toBe(40);
+		expect(receiver.received.length).toBe(20);
 		await receiver.close();
 	});
 });

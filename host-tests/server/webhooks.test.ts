@@ -34,9 +34,7 @@ describe("a webhook", () => {
 	const deliveries = async (id: number, query = "") =>
 		(await rig.get(`/api/webhooks/${id}/deliveries${query}`)).json().deliveries;
 	const settled = async (id: number, status: string, count = 1) =>
-		expect
-			.poll(async () => (await deliveries(id, `?status=${status}`)).length, { timeout: 20_000 })
-			.toBe(count);
+		expect.poll(async () => (await deliveries(id, `?status=${status}`)).length).toBe(count);
 
 	it("gets each event once, signed as Standard Webhooks say", async () => {
 		const { id, secret } = await create();
@@ -86,7 +84,7 @@ describe("a webhook", () => {
 		receiver.answer = "x".repeat(100_000);
 		const { id } = await create();
 		await rig.device();
-		await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBe(1);
+		await expect.poll(() => receiver.received.length).toBe(1);
 		for (const [attempt, pauseMs] of [5000, 60_000, 300_000, 1.8e6, 7.2e6, 2.16e7, 4.32e7].entries()) {
 			// While an attempt is under way its lease stands there.
 			const isPaused = async () => {
@@ -94,10 +92,10 @@ describe("a webhook", () => {
 				const share = (Date.parse(nextTry) - rig.clock.nowMs) / pauseMs;
 				return attempts === attempt + 1 && share > 0.84 && share < 1.16;
 			};
-			await expect.poll(isPaused, { timeout: 20_000 }).toBe(true);
+			await expect.poll(isPaused).toBe(true);
 			const [tried] = await deliveries(id);
 			rig.clock.nowMs = Date.parse(tried.next_try);
-			await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBe(attempt + 2);
+			await expect.poll(() => receiver.received.length).toBe(attempt + 2);
 		}
 		await settled(id, "failed");
 		expect(new Set(receiver.received.map(({ body }) => body)).size).toBe(1);
@@ -115,7 +113,7 @@ describe("a webhook", () => {
 		receiver.location = `${receiver.url}/elsewhere`;
 		const { id } = await create();
 		await rig.post(`/api/webhooks/${id}/test`);
-		await expect.poll(async () => (await deliveries(id))[0]?.error, { timeout: 20_000 }).toBe("answered 307");
+		await expect.poll(async () => (await deliveries(id))[0]?.error).toBe("answered 307");
 		expect(receiver.received.map(({ path }) => path)).toEqual(["/hook"]);
 	});
 
@@ -123,12 +121,10 @@ describe("a webhook", () => {
 		receiver.status = 503;
 		const { id } = await create();
 		await rig.post(`/api/webhooks/${id}/test`);
-		await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBe(1);
-		await expect.poll(async () => (await deliveries(id))[0].error, { timeout: 20_000 }).toBe("answered 503");
+		await expect.poll(() => receiver.received.length).toBe(1);
+		await expect.poll(async () => (await deliveries(id))[0].error).toBe("answered 503");
 		rig.clock.nowMs += 5 * DAY_MS;
-		await expect
-			.poll(async () => (await rig.get(`/api/webhooks/${id}`)).json().is_active, { timeout: 20_000 })
-			.toBe(false);
+		await expect.poll(async () => (await rig.get(`/api/webhooks/${id}`)).json().is_active).toBe(false);
 		expect(await rig.eventTypes("fota")).toContain("webhook_deactivated");
 		expect((await deliveries(id)).map(({ status }: { status: string }) => status)).toEqual(["dropped"]);
 		await rig.device("while-off");
@@ -145,7 +141,7 @@ describe("a webhook", () => {
 		const { id } = await create();
 		await rig.post(`/api/webhooks/${id}/test`);
 		await expect
-			.poll(async () => (await rig.get(`/api/webhooks/${id}`)).json().deactivated_reason, { timeout: 20_000 })
+			.poll(async () => (await rig.get(`/api/webhooks/${id}`)).json().deactivated_reason)
 			.toContain("410");
 	});
 
@@ -239,7 +235,7 @@ describe("the target of a webhook", () => {
 		const { id } = made.json();
 		await rig.post(`/api/webhooks/${id}/test`);
 		const error = async () => (await rig.get(`/api/webhooks/${id}/deliveries`)).json().deliveries[0].error;
-		await expect.poll(error, { timeout: 20_000 }).toBe("the name has no public address");
+		await expect.poll(error).toBe("the name has no public address");
 		expect(receiver.received).toEqual([]);
 		await receiver.close();
 	});
