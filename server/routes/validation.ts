@@ -2,7 +2,7 @@
 // booleans in queries, paths and forms, which have no other way to say them.
 import type { FastifySchemaCompiler, FastifyTypeProvider } from "fastify";
 import type { Static, TSchema } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Validator } from "typebox/compile";
 import { FotaError } from "../../src/protocol/error-codes.js";
 
 export interface TypeBoxProvider extends FastifyTypeProvider {
@@ -12,8 +12,19 @@ export interface TypeBoxProvider extends FastifyTypeProvider {
 
 const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,15})$/;
 
+/** By schema: all servers of a process have the same, and to compile them is a third of a start (tests start hundreds). */
+const validators = new WeakMap<TSchema, Validator>();
+
+function validatorOf(schema: TSchema): Validator {
+	const known = validators.get(schema);
+	if (known !== undefined) return known;
+	const validator = Compile(schema) as Validator;
+	validators.set(schema, validator);
+	return validator;
+}
+
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-	const validator = Compile(schema);
+	const validator = validatorOf(schema);
 	const isText = httpPart === "querystring" || httpPart === "params";
 	return (input: unknown) => {
 		const value = isText ? withTypes(schema, input) : input;
