@@ -43,7 +43,12 @@ export async function createRigApp(options: AppOptions = {}): Promise<RigApp> {
 		nowMs: () => clock.nowMs,
 		...options,
 	});
-	const close = () => app.close().then(() => database.remove());
+	// Once: a database that is given back twice would be two tests' at a time.
+	let closed: Promise<void> | undefined;
+	const close = () => {
+		closed ??= app.close().then(() => database.remove());
+		return closed;
+	};
 	return { app: { ...app, close }, clock };
 }
 
