@@ -177,6 +177,28 @@ describe("a stream whose reader", () => {
 		expect(reader.isClosed).toBe(true);
 	});
 
+	it("leaves while nothing happens is gone at once, not with the next event or keep-alive", async () => {
+		let isAsked = () => {};
+		const asked = new Promise<void>((resolve) => {
+			isAsked = resolve;
+		});
+		const reader = {
+			start: async () => 0,
+			next: (_after: number, signal: AbortSignal) => {
+				isAsked();
+				return new Promise<readonly []>((resolve) => signal.addEventListener("abort", () => resolve([])));
+			},
+			close() {},
+		};
+		const { signal } = new AbortController();
+		const never = { keepAliveMs: 3_600_000, stallMs: 3_600_000 };
+		const stream = createEventStream({ reader, after: 0, isWanted: () => true, signal, ...never });
+		stream.resume();
+		await asked;
+		stream.destroy();
+		await once(stream, "close");
+	});
+
 	it("takes it slowly, but takes it, is not cut", async () => {
 		const stream = streamOf(endless());
 		for (let i = 0; i < 8; i++) {
