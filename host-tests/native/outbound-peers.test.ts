@@ -211,7 +211,7 @@ describe("a connection of the device's", { timeout: 60_000 }, () => {
 		const rig = new SocketsRig(
 			`for (const at of [3500, 5500]) Timer.set(() => say("at", at), at);
 			${withOne(server.port, `sockets.write(one, buffer, 0, 1); if (sockets.read(one, buffer, 0, 99) < 0) { say("over"); over(); }`)}`,
-			...["--network-down", "3-6"],
+			...["--network-down", "3-14"],
 		);
 		const peer = await server.peer();
 		await expect.poll(() => peer.heard.length).toBeGreaterThan(0);

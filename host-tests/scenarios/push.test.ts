@@ -5,6 +5,9 @@ import { askDevice } from "../../cli/device/push-client.js";
 import { Rig } from "../support/rig.js";
 import { addressOf, dial, headFor, outcome, push, QUIET, say, started, stillFine } from "./push-rig.js";
 
+/** Of each line that says how far a push is; at which figures depends on the size of the image. */
+const PROGRESS = " % (";
+
 describe("a push over the local network", { timeout: 240_000 }, () => {
 	test("with the device's key becomes its firmware, confirmed by a report to the server", async () => {
 		const running = await started();
@@ -131,7 +134,7 @@ describe("a push over the local network", { timeout: 240_000 }, () => {
 		const socket = await dial(running.address);
 		socket.write(await headFor(running, release), "latin1");
 		socket.write(release.image.subarray(0, 150_000));
-		await running.process.waitForLine("push 35 %");
+		await running.process.waitForLine(PROGRESS);
 		socket.destroy();
 		await running.process.waitForLine("push-aborted");
 		await running.process.waitForLine("state IDLE", { from: running.process.lineCount });
@@ -154,7 +157,7 @@ describe("a push over the local network", { timeout: 240_000 }, () => {
 		const first = await dial(running.address);
 		first.write(await headFor(running, release), "latin1");
 		first.write(release.image.subarray(0, 100_000));
-		await running.process.waitForLine("push 5 %");
+		await running.process.waitForLine(PROGRESS);
 		expect(await outcome(push(running, other))).toBe("device-busy");
 		first.write(release.image.subarray(100_000));
 		await running.process.waitForLine("update 1.1.0 confirmed");

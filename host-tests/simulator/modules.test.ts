@@ -136,7 +136,7 @@ describe("native classes", () => {
 					try { native("xs_nothing"); } catch (e) { say(e.name, e.message); }
 					try { class C extends Native("xs_no_destructor") {} } catch (e) { say(e.name, e.message); }
 					try { native("xs_key_value_read").call({}, "key"); } catch (e) { say("wrong this:", e.name); }
-					try { native("xs_tcp_read").call(new A("x")); } catch (e) { say("wrong class:", e.name); }
+					try { native("xs_udp_read").call(new A("x")); } catch (e) { say("wrong class:", e.name); }
 					for (let i = 0; i < 200; i++) { new A("space" + i % 3); new ArrayBuffer(100000); }
 					say("end");`,
 			},
