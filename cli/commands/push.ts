@@ -173,13 +173,14 @@ async function waitForVersion({ host, waitSeconds }: PushOptions, awaited: Await
 	);
 }
 
-/** False: the device did not answer, to be tried again. */
+/** False: the device did not answer, or cannot say yet; to be tried again. */
 async function vouchFor(seen: DeviceInformation, { vouch, shell, version }: Awaited): Promise<boolean> {
 	try {
 		await vouch?.(seen.challenge);
 	} catch (error) {
-		if (error instanceof PushRefusedError && error.problem.code !== "device-busy") throw error;
-		return false;
+		const isBusy = error instanceof PushRefusedError && error.problem.code === "device-busy";
+		if (isBusy || (error instanceof CliError && error.exitCode === EXIT_CODES.unreachable)) return false;
+		throw error;
 	}
 	printLine(
 		shell.stdout,

@@ -3,6 +3,7 @@
 // it is sent as the chip does, and counts what a chip would not have taken.
 import { createHash } from "node:crypto";
 import { inflateSync } from "node:zlib";
+import { SECTOR_BYTES } from "../../src/protocol/limits.js";
 import {
 	answerPacket,
 	BAD_CHECKSUM,
@@ -16,8 +17,6 @@ import {
 	UNKNOWN_COMMAND,
 } from "./rom-protocol.js";
 import { SlipReader, slipFrame } from "./slip.js";
-
-const SECTOR_BYTES = 4096;
 
 export interface RomLoaderOptions {
 	readonly chip: keyof typeof MODELS;
@@ -80,7 +79,7 @@ export class RomLoader {
 	#mode: "firmware" | "rom" | "stub";
 	#isHeld = false;
 	#isDownloadWanted = false;
-	#memory: { left: number } = { left: 0 };
+	#memory = { left: 0 };
 	#transfer: Transfer | undefined;
 	#packetIndex = 0;
 	#reading: Reading | undefined;
@@ -120,8 +119,8 @@ export class RomLoader {
 
 	/** Bytes from the cable. */
 	receive(bytes: Uint8Array): void {
-		if (this.#isHeld || this.#options.isDeaf || this.hostBaudRate !== this.baudRate) return;
-		if (this.#mode === "firmware") return;
+		const isOff = this.#isHeld || this.#options.isDeaf || this.#mode === "firmware";
+		if (isOff || this.hostBaudRate !== this.baudRate) return;
 		const isLossy = this.#isLossy(bytes);
 		this.#reader.push(isLossy ? bytes.subarray(0, 40) : bytes);
 		if (isLossy) this.#reader.push(bytes.subarray(41));
@@ -149,10 +148,9 @@ export class RomLoader {
 		if (packet.length < 8 || packet[0] !== 0 || view.getUint16(2, true) !== packet.length - 8) return;
 		const command = packet[1] ?? 0;
 		const data = packet.subarray(8);
-		const checksum = view.getUint32(4, true);
 		if (command === COMMAND.memData || command === COMMAND.deflateData) {
 			const sum = data.subarray(16).reduce((state, byte) => state ^ byte, 0xef);
-			if (sum !== checksum) {
+			if (sum !== view.getUint32(4, true)) {
 				this.#answer(command, { status: BAD_CHECKSUM });
 				return;
 			}
@@ -191,8 +189,7 @@ export class RomLoader {
 		this.#registers.set(address, value);
 		if (address !== command || (value & SPI_USER_COMMAND) === 0) return;
 		const isReadId = ((this.#registers.get(user2) ?? 0) & 0xff) === READ_ID;
-		const capacity = Math.log2(this.#options.flashBytes);
-		if (isReadId) this.#registers.set(w0, (capacity << 16) | 0x40ef);
+		if (isReadId) this.#registers.set(w0, (Math.log2(this.#options.flashBytes) << 16) | 0x40ef);
 		this.#registers.set(command, 0);
 	}
 

@@ -19,8 +19,9 @@ export const BODY_IDLE_MS = 12_000;
 /** For a whole body, and for each byte of it besides (threat: one that trickles and keeps updates away). */
 const BODY_LIMIT_MS = 60_000;
 const BODY_MS_A_BYTE = 1;
-/** For what is decided or verified in between; longer than any of it takes. For an answer to be taken. */
+/** For what is decided or verified in between; longer than any of it takes. */
 const DECISION_LIMIT_MS = 60_000;
+/** For an answer to be taken. */
 const ANSWER_LIMIT_MS = 10_000;
 /** What still comes behind an answer is read away, or closing would reset the connection before it is read. */
 export const LINGER_MS = 1500;
@@ -73,8 +74,9 @@ export class PushConnection {
 	#heldBytes = 0;
 	#outBytes = 0;
 	#sentBytes = 0;
-	/** When the phase is over, whatever comes; when the last piece of a body came. */
+	/** When the phase is over, whatever comes. */
 	#limitMs = 0;
+	/** When the last piece of a body came. */
 	#heardMs = 0;
 	/** Nothing good is to be expected of it: it goes when another wants its place. */
 	isExpendable = false;

@@ -1,5 +1,5 @@
-// What is asked at the push port and what is answered: GET /info, POST /update and POST /confirm (docs/protocol.md §16). Used by
-// push-server. It must not know sockets; whether a release is taken is the updater's to say.
+// What is asked at the push port and what is answered: GET /info, POST /update and POST /confirm (docs/protocol.md §16).
+// Used by push-server. It must not know sockets; whether a release is taken is the updater's to say.
 
 import type { Refusal } from "../http/refusal.js";
 import { type ErrorCode, FotaError } from "../protocol/error-codes.js";

@@ -85,7 +85,7 @@ export class Resolver {
 		}
 	}
 
-	/** Called by native code, where a throw would restart the chip. */
+	/** Called from a timer, in the native code behind which a throw would restart the chip. */
 	#resolved(name: string, address: string | undefined): void {
 		try {
 			const waiting = this.#underWay.get(name) ?? [];
