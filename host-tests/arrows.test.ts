@@ -86,6 +86,9 @@ const isPortsType = (arrow: Import) => arrow.to === "src/update/ports" && arrow.
 /** What an application on top of the firmware imports. */
 const isLibrary = ({ to }: Import) => to === "main" || to === "native/fota-system";
 
+/** Says which version this is. */
+const isProjectVersion = ({ to, isRelative }: Import) => isRelative && to === "package.json";
+
 /** The first row whose room holds a file says what the file may import. */
 const RULES: readonly (readonly [room: string, rule: (arrow: Import) => boolean])[] = [
 	["src/protocol/", isIn("src/protocol")],
@@ -97,7 +100,7 @@ const RULES: readonly (readonly [room: string, rule: (arrow: Import) => boolean]
 		anyOf(isIn("src/adapters", "src/protocol", "src/http", "src/native"), isPortsType, isModdable),
 	],
 	["src/", anyOf(isIn("src"), isModdable)],
-	["server/", anyOf(isIn("server", "src/protocol"), isNode, isPackage)],
+	["server/", anyOf(isIn("server", "src/protocol"), isNode, isPackage, isProjectVersion)],
 	["cli/", anyOf(isIn("cli", "src/protocol"), isNode, isPackage)],
 	["web/", anyOf(isIn("web", "src/protocol"), isPackage)],
 	// Runs on the device: the old system's way, for comparison.

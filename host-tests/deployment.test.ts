@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -102,10 +102,62 @@ describe("Dockerfile", () => {
 		const last = lines.findLastIndex((line) => line.startsWith("USER "));
 		expect(lines[last]).toBe("USER node");
 		expect(last).toBeLessThan(lines.findIndex((line) => line.startsWith("ENTRYPOINT ")));
-		expect(lines.find((line) => line.startsWith("ENTRYPOINT "))).toContain('"server/main.ts"]');
 		expect(lines.join("\n")).toMatch(/HEALTHCHECK[\s\S]*\/health/);
 	});
+
+	it("makes a server that starts from what it copies alone, shows its pages, and stops when it is asked to", async () => {
+		const folder = await mkdtemp(join(tmpdir(), "fota-deployment-test-"));
+		const first = join(folder, "packages");
+		const second = join(folder, "server");
+		try {
+			for (const stage of [first, second]) {
+				await mkdir(stage);
+				await symlink(join(ROOT, "node_modules"), join(stage, "node_modules"));
+			}
+			const [one = "", two = ""] = read("Dockerfile")
+				.split(/^FROM .*$/m)
+				.slice(1);
+			for (const [, paths = ""] of one.matchAll(/^COPY (?!--from)(.*) \S+$/gm))
+				for (const path of paths.split(" "))
+					await cp(join(ROOT, path), join(first, path), { recursive: true });
+			for (const [, script = ""] of one.matchAll(/^RUN node (.*)$/gm)) {
+				const bundler = spawn(process.execPath, script.split(" "), { cwd: first });
+				expect((await once(bundler, "exit"))[0]).toBe(0);
+			}
+			for (const [, path = ""] of two.matchAll(/^COPY --from=packages \/app\/(\S+) /gm))
+				if (path !== "node_modules") await cp(join(first, path), join(second, path), { recursive: true });
+			await rm(first, { recursive: true });
+			const [, entry = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(two) ?? [];
+			await startAndStop(second, JSON.parse(entry) as string[], join(folder, "data"));
+		} finally {
+			await rm(folder, { recursive: true });
+		}
+	});
 });
+
+async function startAndStop(
+	cwd: string,
+	[program = "", ...parameters]: string[],
+	data: string,
+): Promise<void> {
+	const environment = { PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", FOTA_DATA: data };
+	const server = spawn(program, parameters, { cwd, env: environment });
+	try {
+		let output = "";
+		for (const stream of [server.stdout, server.stderr])
+			stream.on("data", (piece: Buffer) => {
+				output += piece.toString();
+			});
+		await expect.poll(() => output, { timeout: 200_000 }).toContain('"msg":"listening"');
+		const url = /"url":"([^"]+)"/.exec(output)?.[1] ?? "";
+		for (const path of ["/ready", "/openapi.json", "/docs", "/docs/static/swagger-ui.css"])
+			expect((await fetch(`${url}${path}`)).status, path).toBe(200);
+		server.kill("SIGTERM");
+		expect((await once(server, "exit"))[0]).toBe(0);
+	} finally {
+		server.kill("SIGKILL");
+	}
+}
 
 describe("the Dockerfile's question whether the server lives", () => {
 	const [, command = "[]"] = /^\tCMD (\[.*\])$/m.exec(read("Dockerfile")) ?? [];

@@ -1,11 +1,11 @@
 // The OpenAPI 3.1 document, made from what stands beside each route (routes/operation.ts), at /openapi.json, and pages to
 // read it at /docs, served by the server itself. Both are open to everybody: they say what is in the public sources, and
 // nothing of this installation. Called by build-server.ts, before any route there is.
-import { readFileSync } from "node:fs";
 import swagger, { type SwaggerTransform } from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { RouteOptions } from "fastify";
 import { Type } from "typebox";
+import project from "../package.json" with { type: "json" };
 import { ERROR_CODES, type ErrorCode } from "../src/protocol/error-codes.js";
 import { COUNTER_MAX, PROBLEM_DETAIL_MAX_CHARS } from "../src/protocol/limits.js";
 import { PROBLEM_MEDIA_TYPE } from "../src/protocol/problem.js";
@@ -39,15 +39,12 @@ const ProblemSchema = Type.Object(
 );
 
 export async function registerOpenApi(server: Server): Promise<void> {
-	const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-		version: string;
-	};
 	await server.register(swagger, {
 		openapi: {
 			openapi: "3.1.0",
 			info: {
 				title: "xs-fota update server",
-				version,
+				version: project.version,
 				description: "Firmware updates over the air: what operators' programs and devices ask of the server.",
 				license: { name: "Apache-2.0", identifier: "Apache-2.0" },
 			},

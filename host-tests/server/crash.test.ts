@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { encodeStatusReport } from "../../src/protocol/status-report.js";
 import { makeDatabase } from "../support/postgres.js";
+import { typescriptCommand } from "../support/typescript-process.js";
 import { makeImage, makeReleaseKey, sha256, signStatement, statementFor } from "./release-kit.js";
 import { databaseKind } from "./test-database.js";
 import { TestDevice } from "./test-device.js";
@@ -16,7 +17,6 @@ import { TestDevice } from "./test-device.js";
 const KILLS = databaseKind === "SQLite" ? 3 : 2;
 const DEVICES = 3;
 const TOKEN = "token-of-the-crash-test";
-const ROOT = join(import.meta.dirname, "../..");
 /** FOTA_CRASH_SEED repeats a run. */
 const seed = Number(process.env.FOTA_CRASH_SEED ?? Date.now() % 100_000);
 
@@ -44,8 +44,8 @@ afterEach(async () => {
 });
 
 async function start(): Promise<string> {
-	const server = spawn(process.execPath, ["--import", "tsx", "server/main.ts"], {
-		cwd: ROOT,
+	const [node, ...args] = typescriptCommand("server/main.ts");
+	const server = spawn(node, args, {
 		env: {
 			PATH: process.env.PATH,
 			HOST: "127.0.0.1",
