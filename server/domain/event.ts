@@ -27,6 +27,7 @@ export const FOTA_EVENT_TYPES = [
 	"release_changed",
 	"device_registered",
 	"log_lines_removed",
+	"updates_removed",
 	"device_decommissioned",
 	"device_reinstated",
 	"rollout_started",
@@ -73,6 +74,7 @@ export type LogEvent = FotaEvent | SecurityEvent;
 
 const INFO_TYPES: readonly LogEvent["type"][] = [
 	"log_lines_removed",
+	"updates_removed",
 	"firmware_applied",
 	"fota_completed",
 	"rollback_ordered",

@@ -1,6 +1,6 @@
-// Removes lines of the event log and the security log that are older than the operator wants to keep, never without a
-// word, and what is over of sessions and log-in attempts. The audit log is kept for ever. Called by the server's hourly
-// task.
+// Removes lines of the event log and the security log and finished updates that are older than the operator wants to keep,
+// never without a word, and what is over of sessions and log-in attempts. The audit log, the rollouts, and the last update
+// of each device are kept for ever. Called by the server's hourly task.
 import type { FastifyBaseLogger } from "fastify";
 import { announce } from "../announce.js";
 import { ATTEMPT_WINDOW_MS } from "../auth/log-in.js";
@@ -35,6 +35,7 @@ export async function runRetentionTask(tools: RetentionTools): Promise<void> {
 		const nowMs = tools.nowMs();
 		if (!(await takeTaskTurn(db, { name: "retention", everyMs: RETENTION_TASK_MS, nowMs }))) return;
 		await removeOldEvents(tools);
+		await removeOldUpdates(tools);
 		const sessionsBeforeMs = nowMs - SESSION_KEPT_MS;
 		await removeExpired(db, { sessionsBeforeMs, attemptsBeforeMs: nowMs - 2 * ATTEMPT_WINDOW_MS });
 	} catch (error) {
@@ -46,6 +47,62 @@ async function removeOldEvents(tools: RetentionTools): Promise<void> {
 	for (const log of ["fota", "security"] as const)
 		for (let count = 0; count < BATCHES_MAX && !tools.isStopping(); count++)
 			if ((await removeBatch(tools, log)) < BATCH) break;
+}
+
+/** Through all that are old enough, a step at a time: the last one of each device is passed over, however old it is. */
+async function removeOldUpdates(tools: RetentionTools): Promise<void> {
+	let from: Place | undefined = { startedAtMs: 0, id: 0 };
+	for (let count = 0; count < BATCHES_MAX && from !== undefined && !tools.isStopping(); count++)
+		from = await removeUpdateBatch(tools, from);
+}
+
+/** Of an update, in the order of their beginning. */
+interface Place {
+	readonly startedAtMs: number;
+	readonly id: number;
+}
+
+async function removeUpdateBatch(tools: RetentionTools, from: Place): Promise<Place | undefined> {
+	const nowMs = tools.nowMs();
+	const { next, events } = await tools.db.transaction().execute(async (transaction) => {
+		await takeLock(transaction, "retention");
+		const rows = await oldUpdates(transaction, from, nowMs - tools.logRetentionMs);
+		const last = rows.at(-1);
+		const next = rows.length < BATCH ? undefined : last && { startedAtMs: last.at_ms, id: last.id };
+		const old = rows.filter((row) => row.finished_at_ms !== null && row.id !== row.newest_id);
+		if (old.length === 0) return { next, events: [] };
+		const ids = old.map((row) => row.id);
+		await transaction.deleteFrom("updates").where("id", "in", ids).execute();
+		const event: LogEvent = { log: "fota", type: "updates_removed", details: detailsOf(old) };
+		await appendEvents(transaction, [event], nowMs);
+		return { next, events: [event] };
+	});
+	announce(tools.log, events);
+	return next;
+}
+
+function oldUpdates(transaction: Records, { startedAtMs, id }: Place, beforeMs: number) {
+	return transaction
+		.selectFrom("updates")
+		.select(["id", "started_at_ms as at_ms", "finished_at_ms"])
+		.select((select) =>
+			select
+				.selectFrom("updates as newest")
+				.select((newest) => newest.fn.max("newest.id").as("newest_id"))
+				.whereRef("newest.device_id", "=", "updates.device_id")
+				.as("newest_id"),
+		)
+		.where("started_at_ms", "<", beforeMs)
+		.where((where) =>
+			where.or([
+				where("started_at_ms", ">", startedAtMs),
+				where.and([where("started_at_ms", "=", startedAtMs), where("id", ">", id)]),
+			]),
+		)
+		.orderBy("started_at_ms")
+		.orderBy("id")
+		.limit(BATCH)
+		.execute();
 }
 
 /** The event that tells of the removal is part of it: never one without the other. */
@@ -63,22 +120,18 @@ async function removeBatch(tools: RetentionTools, log: LogName): Promise<number>
 			.orderBy("id")
 			.limit(BATCH)
 			.execute();
-		const [first, last] = [rows[0], rows.at(-1)];
-		if (first === undefined || last === undefined) return { count: 0, events: [] };
+		if (rows.length === 0) return { count: 0, events: [] };
 		const ids = rows.map((row) => row.id);
 		await transaction.deleteFrom("events").where("id", "in", ids).execute();
-		const event: LogEvent = {
-			log,
-			type: "log_lines_removed",
-			details: {
-				count: rows.length,
-				oldest: new Date(first.at_ms).toISOString(),
-				newest: new Date(last.at_ms).toISOString(),
-			},
-		};
+		const event: LogEvent = { log, type: "log_lines_removed", details: detailsOf(rows) };
 		await appendEvents(transaction, [event], nowMs);
 		return { count: rows.length, events: [event] };
 	});
 	announce(tools.log, events);
 	return count;
+}
+
+function detailsOf(rows: readonly { readonly at_ms: number }[]) {
+	const timeOf = (row: { readonly at_ms: number } | undefined) => new Date(row?.at_ms ?? 0).toISOString();
+	return { count: rows.length, oldest: timeOf(rows[0]), newest: timeOf(rows.at(-1)) };
 }

@@ -2,10 +2,12 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
+import { registerDevice } from "../../../server/stores/device-store.js";
 import { appendEvents, listEvents } from "../../../server/stores/event-store.js";
 import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { type RetentionTools, runRetentionTask } from "../../../server/stores/retention.js";
 import type { Records } from "../../../server/stores/tables.js";
+import { insertUpdate } from "../../../server/stores/update-store.js";
 import { type TestDatabase, testDatabase } from "../test-database.js";
 
 const DAY_MS = 86_400_000;
@@ -68,3 +70,67 @@ describe("old log lines", () => {
 		expect(await counts()).toEqual([["log_lines_removed", 3]]);
 	});
 });
+
+describe("old updates", () => {
+	it("go in steps, each told, but for the last of each device and those that are not finished", async () => {
+		const database = await testDatabase();
+		const db = openDatabase(database.url ?? IN_MEMORY);
+		try {
+			await migrateToLatest(db);
+			for (const deviceId of ["busy", "quiet", "waiting"])
+				await registerDevice(db, { ...NEW_DEVICE, deviceId, nowMs: START_MS });
+			// More than one step has, and the quiet one's last in the middle of them.
+			for (let i = 0; i < 2100; i++)
+				await insertUpdate(
+					db,
+					updateOf({ deviceId: i === 1000 ? "quiet" : "busy", startedAtMs: START_MS + i }),
+				);
+			await insertUpdate(db, updateOf({ deviceId: "waiting", startedAtMs: START_MS, finishedAtMs: null }));
+			await insertUpdate(db, updateOf({ deviceId: "waiting", startedAtMs: START_MS + 20 * DAY_MS }));
+			const tools = {
+				db,
+				log: pino({ level: "silent" }),
+				logRetentionMs: 30 * DAY_MS,
+				isStopping: () => false,
+			};
+			const atTheLimit = { ...tools, nowMs: () => START_MS + 30 * DAY_MS };
+			await runRetentionTask(atTheLimit);
+			expect(await db.selectFrom("updates").select("id").execute()).toHaveLength(2102);
+			await runRetentionTask({ ...tools, nowMs: () => START_MS + 31 * DAY_MS });
+			const left = await db
+				.selectFrom("updates")
+				.select(["device_id", "started_at_ms"])
+				.orderBy("id")
+				.execute();
+			expect(left.map((row) => [row.device_id, row.started_at_ms - START_MS])).toEqual([
+				["quiet", 1000],
+				["busy", 2099],
+				["waiting", 0],
+				["waiting", 20 * DAY_MS],
+			]);
+			const events = await listEvents(db, { log: "fota", type: "updates_removed", limit: 10 });
+			expect(events.map(({ details }) => JSON.parse(details).count)).toEqual([1998, 100]);
+		} finally {
+			await db.destroy();
+			await database.remove();
+		}
+	});
+});
+
+const NEW_DEVICE = { deviceType: "thermostat", chip: undefined, deviceKeyHex: undefined };
+
+function updateOf(update: {
+	readonly deviceId: string;
+	readonly startedAtMs: number;
+	readonly finishedAtMs?: number | null;
+}) {
+	const { deviceId, startedAtMs, finishedAtMs = startedAtMs } = update;
+	return {
+		device_id: deviceId,
+		status: "success",
+		attempt: 1,
+		started_at_ms: startedAtMs,
+		changed_at_ms: startedAtMs,
+		finished_at_ms: finishedAtMs,
+	} as const;
+}
