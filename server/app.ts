@@ -9,7 +9,7 @@ import { createPasswords } from "./auth/passwords.js";
 import { createRefusalLog } from "./auth/refusal-log.js";
 import { loadSecrets, type Secrets } from "./auth/secrets.js";
 import { buildServer, type ServerSettings } from "./build-server.js";
-import { listen, stopServer } from "./listen.js";
+import { listen, stopServer, watchUnusedConnections } from "./listen.js";
 import { createLive, type LiveOptions } from "./live-services.js";
 import { openStores } from "./open-stores.js";
 import { type Every, type RegularTask, startRegularWork, systemEvery } from "./regular-work.js";
@@ -114,6 +114,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			isStopping: () => isStopping,
 		});
 		const fastify = await buildServer(services, options, log);
+		const endUnused = watchUnusedConnections(fastify);
 		const work = startRegularWork(options.every ?? systemEvery, [
 			...regularTasks(options, services, log),
 			...live.tasks,
@@ -122,7 +123,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 		const stop = async () => {
 			isStopping = true;
 			await Promise.all([work.stop(), live.close()]);
-			await stopServer(fastify, options.stopTimeoutMs ?? 10_000);
+			await stopServer(fastify, { timeoutMs: options.stopTimeoutMs ?? 10_000, endUnused });
 			await Promise.all([firstAdmin, rolloutJudge.idle()]);
 			await stores.close();
 		};

@@ -1,5 +1,6 @@
 // Opens the port, with a word for whoever cannot have it, and closes it in time. Called by app.ts.
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { FotaError } from "../src/protocol/error-codes.js";
 import type { Server } from "./services.js";
 
@@ -36,13 +37,38 @@ function listenFault(wanted: { readonly port: number; readonly host: string }, c
 	}
 }
 
+/**
+ * For {@link stopServer}: ends the connections on which no request has begun yet, which Node takes for busy and would wait
+ * for (nginx keeps such ones, and whoever connects and says nothing). To be called before there is any.
+ */
+export function watchUnusedConnections(fastify: Server): () => void {
+	const unused = new Set<Socket>();
+	let isEnding = false;
+	const watch = (socket: Socket) => {
+		// The port is open for a moment yet.
+		if (isEnding) return socket.destroy();
+		unused.add(socket);
+		socket.once("close", () => unused.delete(socket));
+	};
+	fastify.server.on(fastify.initialConfig.https ? "secureConnection" : "connection", watch);
+	fastify.server.on("request", (request: IncomingMessage) => unused.delete(request.socket));
+	return () => {
+		isEnding = true;
+		for (const socket of unused) socket.destroy();
+	};
+}
+
 /** Takes no new requests; cuts those that are under way after `timeoutMs`. */
-export async function stopServer(fastify: Server, timeoutMs: number): Promise<void> {
+export async function stopServer(
+	fastify: Server,
+	{ timeoutMs, endUnused }: { readonly timeoutMs: number; readonly endUnused: () => void },
+): Promise<void> {
 	const cut = setTimeout(() => {
 		fastify.log.warn({ timeoutMs }, "requests under way are cut");
 		fastify.server.closeAllConnections();
 	}, timeoutMs);
 	try {
+		endUnused();
 		await fastify.close();
 	} finally {
 		clearTimeout(cut);

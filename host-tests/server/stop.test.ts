@@ -9,6 +9,8 @@ import { ServerRig } from "./server-rig.js";
 // More than the socket buffers of both sides hold, so that the server is in the middle when the reader stops.
 const IMAGE_BYTES = 8 * 1024 * 1024;
 const STOP_TIMEOUT_MS = 1500;
+/** The test's own time is over before. */
+const NEVER_MS = 600_000;
 /** Enough for that download on a machine that is busy with something else. */
 const PATIENT_STOP_TIMEOUT_MS = 60_000;
 
@@ -58,6 +60,20 @@ describe("a server that is told to stop", () => {
 		socket.on("error", () => undefined);
 		socket.resume();
 		if (!socket.closed) await once(socket, "close");
+	});
+
+	it("waits for nobody who is connected and has not asked for anything", async () => {
+		rig = await ServerRig.create({ stopTimeoutMs: NEVER_MS });
+		const url = new URL(await rig.app.listen());
+		socket = connect(Number(url.port), url.hostname);
+		const closed = once(socket, "close");
+		socket.on("error", () => undefined);
+		await once(socket, "connect");
+		socket.write("GET /health HTTP/1.1\r\nhost:");
+		// The server has it once another one, made later, was answered.
+		expect((await fetch(`${url.origin}/health`)).status).toBe(200);
+		await rig.close();
+		await closed;
 	});
 
 	it("can be told twice", async () => {
