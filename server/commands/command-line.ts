@@ -13,6 +13,15 @@ import { restore } from "./restore.js";
 const USAGE =
 	"usage: npm run server -- backup FOLDER [--with-secrets] | restore FOLDER | migrate up|down|status (without one: serve)";
 
+const HELP = `Usage: npm run server -- COMMAND
+
+Without a command the server serves. Settings come from the environment, the same for all (docs/operation.md).
+
+  backup FOLDER [--with-secrets]   a copy of database and images, while the server serves; with --with-secrets also
+                                   what no copy can be read without
+  restore FOLDER                   from such a copy, into an empty place, while no server runs
+  migrate status | up | down       which migrations the database has; all of them; without the last one`;
+
 export interface CommandOptions {
 	readonly settings: Settings;
 	readonly say: (line: string) => void;
@@ -21,6 +30,7 @@ export interface CommandOptions {
 /** Throws `request-malformed` for arguments that are no command. */
 export async function runCommand(words: readonly string[], options: CommandOptions): Promise<void> {
 	const { positionals, values } = parse(words);
+	if (values.help || positionals[0] === "help") return options.say(HELP);
 	const [command, argument, ...rest] = positionals;
 	if (argument === undefined || rest.length > 0) throw new FotaError("request-malformed", USAGE);
 	const isWithSecrets = values["with-secrets"] ?? false;
@@ -33,7 +43,7 @@ export async function runCommand(words: readonly string[], options: CommandOptio
 
 function parse(words: readonly string[]) {
 	try {
-		const options = { "with-secrets": { type: "boolean" } } as const;
+		const options = { "with-secrets": { type: "boolean" }, help: { type: "boolean", short: "h" } } as const;
 		return parseArgs({ args: [...words], options, allowPositionals: true });
 	} catch (cause) {
 		throw new FotaError("request-malformed", USAGE, { cause });

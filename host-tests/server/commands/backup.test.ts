@@ -163,6 +163,18 @@ describe("migrate", () => {
 		expect(said.filter((line) => line.endsWith("missing"))).toEqual([]);
 	});
 
+	it.each([["--help"], ["-h"], ["help"], ["backup", "--help"]])(
+		"%s %s says what there is, and does nothing",
+		async (...words) => {
+			const settings = await place("m");
+			await run(settings, ...words);
+			const [help = ""] = said;
+			for (const command of ["backup FOLDER", "restore FOLDER", "migrate status"])
+				expect(help).toContain(command);
+			expect(await readdir(settings.app.dataDirectory).catch(() => [])).toEqual([]);
+		},
+	);
+
 	it.each([
 		["migrate"],
 		["migrate", "sideways"],
