@@ -15,7 +15,8 @@ export function statusCommand(shell: Shell): Command {
 	const command = new Command("status")
 		.summary("what the devices reported last")
 		.description(
-			"Prints a line for each device: version, slot, state, when it was last seen, its last error or ordered rollback.",
+			'Prints a line for each device: version, slot, state, when it was last seen, and under "last trouble" its last error ' +
+				"or ordered rollback since an update was completed.",
 		)
 		.option("--device-id <id>", "one device; default all", parseName)
 		.option("--json", "for programs");

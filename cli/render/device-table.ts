@@ -9,13 +9,13 @@ export function statusTable(devices: readonly DeviceStatus[]): string {
 		device.slot ?? "–",
 		stateOf(device),
 		device.lastSeen ?? "never",
-		lastOutcome(device),
+		lastTrouble(device),
 	]);
-	return formatTable(["device", "version", "slot", "state", "last seen", "last outcome"], rows);
+	return formatTable(["device", "version", "slot", "state", "last seen", "last trouble"], rows);
 }
 
-/** What went wrong last, or that the device went back as it was told to. */
-function lastOutcome({ lastError }: DeviceStatus): string {
+/** What went wrong last, or that the device went back as it was told to; nothing once an update was completed after it. */
+function lastTrouble({ lastError }: DeviceStatus): string {
 	if (lastError === undefined) return "";
 	const { code, message } = lastError;
 	return `${code === "rollback-requested" ? "rolled back as ordered" : code}: ${printable(message)}`;

@@ -59,10 +59,10 @@ describe("a device", () => {
 		expect(statusTable([device])).toContain("d       –        –     never reported  never");
 	});
 
-	test("that went back as it was told to has an outcome, not an error", () => {
+	test("that went back as it was told to is told from one that failed", () => {
 		const rolledBack = { ...device, lastError: { code: "rollback-requested", message: "too bright" } };
 		const table = statusTable([rolledBack]);
-		expect(table).toMatch(/last outcome\n.*\n.* rolled back as ordered: too bright$/);
+		expect(table).toMatch(/last trouble\n.*\n.* rolled back as ordered: too bright$/);
 		const failed = { ...device, lastError: { code: "hash-mismatch", message: "" } };
 		expect(statusTable([failed])).toMatch(/ hash-mismatch:?/);
 	});

@@ -110,6 +110,16 @@ describe("a status report", () => {
 		});
 	});
 
+	it("of a completed update ends the trouble before it, which stays in the log", async () => {
+		const error = { code: "hash-mismatch", message: "" } as const;
+		await device.report(rig.server, { state: "FAILED", target, error });
+		await device.report(rig.server, { state: "IDLE" });
+		expect(await status()).toMatchObject({ last_error: { error_code: "hash-mismatch" } });
+		await device.report(rig.server, { state: "COMPLETED", bootStatus: "boot_successful" });
+		expect(await status()).toMatchObject({ last_error: null });
+		expect(await rig.eventTypes("fota", "&device_id=dev-1&type=verification_failed")).toHaveLength(1);
+	});
+
 	it("of a security event is in the security log each time", async () => {
 		const error = { code: "chunk-mac-mismatch", message: "chunk 3" } as const;
 		for (let i = 0; i < 2; i++)

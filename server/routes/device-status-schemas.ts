@@ -55,7 +55,9 @@ const StatusAnswer = Type.Object({
 	error_code: Type.Optional(Text),
 	error: Type.Optional(Text),
 	last_error: Type.Optional(
-		Type.Union([Type.Object({ error_code: Type.String(), error: Text, reported_at: Time }), Type.Null()]),
+		Type.Union([Type.Object({ error_code: Type.String(), error: Text, reported_at: Time }), Type.Null()], {
+			description: "Since the last update that was completed",
+		}),
 	),
 	reported_at: Time,
 	rollback_order: Type.Union([OrderAnswer, Type.Null()], { description: "The last one, done or not" }),

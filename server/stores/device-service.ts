@@ -11,6 +11,7 @@ import { lockDevice } from "./locks.js";
 import { supersedeUpdate } from "./record-update.js";
 import { finishOrders } from "./rollback-order-store.js";
 import { forgetMemberships, reopenMemberships } from "./rollout-member-store.js";
+import { forgetStatus } from "./status-store.js";
 import type { DeviceRow, Records } from "./tables.js";
 import { findLatestUpdate } from "./update-store.js";
 
@@ -65,7 +66,10 @@ export async function register(
 		throw new FotaError("device-decommissioned", "reinstate the device first");
 	const written = await registerDevice(db, registration);
 	if (before === undefined) return { row: written, isNew: true, isKeyReplaced: false };
-	const row = isNewKey ? await replaceKey(db, deviceId, { deviceKeyHex: undefined }) : written;
+	// Threat: the derived key that it had before one was imported, which may be why one was.
+	const isImportDropped = before.device_key !== null && written.device_key === null;
+	const row =
+		isNewKey || isImportDropped ? await replaceKey(db, deviceId, { deviceKeyHex: undefined }) : written;
 	const isKeyReplaced = keyOf(before) !== keyOf(row);
 	// An order is not meant for a board that was just written by cable, whichever it is.
 	await endAffairs(db, deviceId, nowMs);
@@ -77,6 +81,7 @@ export async function register(
 async function forgetBoard(db: Records, deviceId: string): Promise<void> {
 	await forgetMemberships(db, deviceId);
 	await forgetSlots(db, deviceId);
+	await forgetStatus(db, deviceId);
 }
 
 export interface NewKey {

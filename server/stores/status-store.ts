@@ -51,8 +51,15 @@ function fieldsOf(report: StatusReport) {
 	};
 }
 
-// Left out when there is no error, so that the last one stays.
+/** The board that spoke is gone. */
+export async function forgetStatus(db: Records, deviceId: string): Promise<void> {
+	await db.deleteFrom("device_status").where("device_id", "=", deviceId).execute();
+}
+
+// Left out when there is no error, so that the last one stays until an update was completed: then it is history.
 function errorFieldsOf(report: StatusReport, nowMs: number) {
+	if (report.error === undefined && report.state === "COMPLETED")
+		return { last_error_code: null, last_error_message: null, last_error_at_ms: null };
 	if (report.error === undefined) return {};
 	return {
 		last_error_code: report.error.code,
