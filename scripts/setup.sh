@@ -3,7 +3,7 @@
 # is nothing to do. Called by npm run setup, start, demo and test. Everything it makes is in node_modules/ and build/.
 #
 #   scripts/setup.sh            what the demo needs
-#   scripts/setup.sh --tests    also what the tests need: the simulator with AddressSanitizer, PostgreSQL
+#   scripts/setup.sh --tests    also what the tests need: the simulator with AddressSanitizer, PostgreSQL, nginx
 #   scripts/setup.sh --server   npm packages only, for npm start
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -89,6 +89,12 @@ install_mbedtls() {
 install_postgres() {
 	if compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then return; fi
 	apt_install postgresql "PostgreSQL (for the tests)"
+}
+
+# deploy/nginx.conf is tested on it, likewise. Debian's is in no user's PATH.
+install_nginx() {
+	if [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null; then return; fi
+	apt_install nginx "nginx (for the tests)"
 }
 
 # apt_install PACKAGE WHAT: WHAT is for people whose system has other packages.
@@ -187,6 +193,7 @@ fetch_xs
 build_simulator release
 if [ "$want_tests" = yes ]; then
 	install_postgres
+	install_nginx
 	build_simulator asan
 fi
 wait "$packages" || exit 1
