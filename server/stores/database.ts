@@ -13,6 +13,7 @@ import {
 import Database from "libsql";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { createPostgresPool, type GuardedPool, type PoolCounts } from "./postgres-pool.js";
+import { keepStatements } from "./statement-cache.js";
 import type { Records, Tables } from "./tables.js";
 
 export type DatabaseKind = "sqlite" | "postgres";
@@ -64,7 +65,7 @@ function openSqlite(path: string): Records {
 	database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
 	database.pragma("foreign_keys = ON");
 	return new Kysely<Tables>({
-		dialect: new SqliteDialect({ database: database as unknown as SqliteDatabase }),
+		dialect: new SqliteDialect({ database: keepStatements(database as unknown as SqliteDatabase) }),
 	});
 }
 

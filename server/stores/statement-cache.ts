@@ -1,0 +1,38 @@
+// Keeps the prepared statements of a SQLite database: to prepare one costs as much as to run it, and a fleet asks the same few
+// all the time. Used by database.ts; it stands between Kysely, which prepares each anew, and libsql.
+import type { SqliteDatabase } from "kysely";
+
+type Statement = ReturnType<SqliteDatabase["prepare"]>;
+
+/** Statements that are kept, some 10 kB each; those that were unused longest are forgotten first. */
+const KEPT_MAX = 200;
+/** What changes no table. Anything else may change what the kept ones mean. */
+const IS_KEPT = /^\s*(select|insert|update|delete|with|begin|commit|rollback)\b/i;
+
+/**
+ * A statement is run to its end before the next one begins (Kysely has one connection, and nothing here reads row by row), so
+ * none is used twice at a time.
+ */
+export function keepStatements(database: SqliteDatabase): SqliteDatabase {
+	/** In the order of their last use. */
+	const kept = new Map<string, Statement>();
+	return {
+		close: () => {
+			kept.clear();
+			database.close();
+		},
+		prepare(text) {
+			if (!IS_KEPT.test(text)) {
+				// After a migration `select *` has other columns.
+				kept.clear();
+				return database.prepare(text);
+			}
+			const statement = kept.get(text) ?? database.prepare(text);
+			kept.delete(text);
+			kept.set(text, statement);
+			const [oldest] = kept.keys();
+			if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
+			return statement;
+		},
+	};
+}
