@@ -60,7 +60,7 @@ export class LoadGenerator {
 	}
 
 	static start(): LoadGenerator {
-		const args = ["--import", "tsx", "scripts/bench-server/generator.ts"];
+		const args = ["scripts/run.mjs", "scripts/bench-server/generator.ts"];
 		const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
 		return new LoadGenerator(spawn(process.execPath, args, { cwd: PROJECT_ROOT, stdio: [...stdio] }));
 	}

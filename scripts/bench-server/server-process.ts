@@ -37,7 +37,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 	const program = await startProgram({
 		name: "the server",
 		command: process.execPath,
-		args: [...profile, "--import", "tsx", "server/main.ts"],
+		args: [...profile, "scripts/run.mjs", "server/main.ts"],
 		cwd: PROJECT_ROOT,
 		env: {
 			PATH: process.env.PATH,
