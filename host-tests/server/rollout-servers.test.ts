@@ -2,7 +2,8 @@
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../server/stores/database.js";
-import { takeRolloutLock } from "../../server/stores/locks.js";
+import { lockDevice, takeRolloutLock } from "../../server/stores/locks.js";
+import { changeMember, findMember } from "../../server/stores/rollout-member-store.js";
 import type { Records } from "../../server/stores/tables.js";
 import { makeReleaseKey } from "./release-kit.js";
 import { type FleetDevice, RolloutRig } from "./rollout-rig.js";
@@ -118,6 +119,38 @@ describe.runIf(databaseKind === "PostgreSQL")("a rollout on two servers", () => 
 		expect((await pause).json()).toMatchObject({ state: "paused" });
 		await next.isTaken;
 		await next.end();
+	});
+
+	/** How many transactions on this database wait for any lock. */
+	async function blockedCount(db: Records): Promise<number> {
+		const { rows } = await sql<{ count: number }>`select count(*) as count from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
+		return Number(rows[0]?.count);
+	}
+
+	it("tries a device anew though a report of its failure is being written down", async () => {
+		const [device] = (await left.fleet(1)) as [FleetDevice];
+		const { id: releaseId } = await left.release("1.1.0");
+		const id = await left.rollout(releaseId);
+		await device.poll(left.server, "stalls");
+		expect(await left.state(id)).toMatchObject({ state: "running", counts: { failed: 1 } });
+		const db = openDatabase(database.url ?? "");
+		let isRetried = false;
+		const retry = await db.transaction().execute(async (transaction) => {
+			// As the report does: under the device's lock it reads where the device stands, and writes what follows from that.
+			await lockDevice(transaction, device.id);
+			const key = { rolloutId: id, deviceId: device.id };
+			const { status, attempts, finished_at_ms } = (await findMember(transaction, key)) ?? expect.fail();
+			const answer = right.act(id, "retry-failed").finally(() => {
+				isRetried = true;
+			});
+			await expect.poll(async () => isRetried || (await blockedCount(db)) > 0).toBe(true);
+			await changeMember(transaction, key, { status, attempts, finished_at_ms });
+			return { answer };
+		});
+		expect((await retry.answer).json()).toEqual({ device_count: 1 });
+		await db.destroy();
+		expect(await left.state(id)).toMatchObject({ counts: { retrying: 1, failed: 0 } });
 	});
 
 	it("lets a device that failed go, however long its judgement takes", async () => {

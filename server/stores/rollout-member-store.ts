@@ -1,7 +1,11 @@
 // Devices in rollouts: those that were offered the release. A row is changed only under the lock of its device.
 import type { MemberChange } from "../domain/rollout-member.js";
 import { type MemberStatus, OFFERING_STATES } from "../domain/rollout-plan.js";
+import { kindOf } from "./database.js";
 import type { Records, RolloutDeviceRow } from "./tables.js";
+
+/** Rows a statement: SQLite and PostgreSQL bound the parameters of one. */
+const UPDATE_ROWS = 1000;
 
 export interface MemberKey {
 	readonly rolloutId: number;
@@ -141,13 +145,45 @@ export async function listMembers(db: Records, options: MemberQuery): Promise<Ro
 	return query.execute();
 }
 
-/** Members in an end state that an operator has tried once more; returns how many. */
-export async function retryFailed(db: Records, rolloutId: number, nowMs: number): Promise<number> {
-	const result = await db
-		.updateTable("rollout_devices")
-		.set({ status: "retrying", attempts: 0, next_try_at_ms: nowMs, finished_at_ms: null })
+const FAILED_STATUSES: readonly MemberStatus[] = ["failed", "rolled_back", "aborted"];
+
+/**
+ * Takes the locks of all devices that are in an end state other than success, and returns their ids. In order of id, so
+ * that two who do this do not wait for each other. Before the lock of the rollout.
+ */
+export async function lockFailed(transaction: Records, rolloutId: number): Promise<string[]> {
+	const failed = transaction
+		.selectFrom("rollout_devices")
+		.select("device_id")
 		.where("rollout_id", "=", rolloutId)
-		.where("status", "in", ["failed", "rolled_back", "aborted"])
-		.executeTakeFirst();
-	return Number(result.numUpdatedRows);
+		.where("status", "in", FAILED_STATUSES);
+	const devices = transaction
+		.selectFrom("devices")
+		.select("device_id")
+		.where("device_id", "in", failed)
+		.orderBy("device_id");
+	const rows = await (kindOf(transaction) === "sqlite" ? devices : devices.forUpdate()).execute();
+	return rows.map((row) => row.device_id);
+}
+
+/** Has those of them tried once more that are in such a state still; returns how many. Under their locks. */
+export async function retryFailed(db: Records, retry: Retry): Promise<number> {
+	let count = 0;
+	for (let at = 0; at < retry.deviceIds.length; at += UPDATE_ROWS) {
+		const result = await db
+			.updateTable("rollout_devices")
+			.set({ status: "retrying", attempts: 0, next_try_at_ms: retry.nowMs, finished_at_ms: null })
+			.where("rollout_id", "=", retry.rolloutId)
+			.where("device_id", "in", retry.deviceIds.slice(at, at + UPDATE_ROWS))
+			.where("status", "in", FAILED_STATUSES)
+			.executeTakeFirst();
+		count += Number(result.numUpdatedRows);
+	}
+	return count;
+}
+
+export interface Retry {
+	readonly rolloutId: number;
+	readonly deviceIds: readonly string[];
+	readonly nowMs: number;
 }

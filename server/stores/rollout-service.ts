@@ -12,7 +12,7 @@ import {
 import { decideRollout } from "../domain/rollout-progress.js";
 import { progressOf, type RolloutStep, record } from "./advance-rollouts.js";
 import { findReleaseById } from "./release-store.js";
-import { countMembers, retryFailed } from "./rollout-member-store.js";
+import { countMembers, lockFailed, retryFailed } from "./rollout-member-store.js";
 import {
 	changeRollout,
 	deleteRollout,
@@ -177,10 +177,12 @@ async function forgiveness(db: Records, row: RolloutRow, nowMs: number): Promise
 
 /** Has the devices tried anew that failed for good; returns how many. Throws `not-found`, `rollout-conflict`. */
 export async function retryFailedDevices(db: Records, id: number, act: Act): Promise<number> {
+	// What a report is just writing down of a device would undo its new try.
+	const deviceIds = await lockFailed(db, id);
 	const row = await lockedRollout(db, id);
 	if (row.state !== "running" && row.state !== "paused")
 		throw new FotaError("rollout-conflict", `a rollout that is ${row.state} tries nothing again`);
-	const count = await retryFailed(db, id, act.nowMs);
+	const count = await retryFailed(db, { rolloutId: id, deviceIds, nowMs: act.nowMs });
 	await noteRollout(db, { rolloutId: id, type: "retried", details: { device_count: count }, ...act });
 	// Those that come back as failures count in full.
 	await changeRollout(db, id, { forgiven_finished: 0, forgiven_failed: 0, updated_at_ms: act.nowMs });
