@@ -92,6 +92,7 @@ struct chip_memory_stats {
 	uint64_t idle_minimum_bytes; /* the smallest figure after start-up */
 	uint64_t native_bytes; /* malloc by src/native and stand-ins, now */
 	uint64_t native_peak_bytes;
+	uint64_t native_boot_peak_bytes; /* the same, since this boot */
 };
 
 struct chip_reset_record {
@@ -156,6 +157,7 @@ struct chip_options {
 	const char *wifi_ssid; /* --wifi; NULL: a wired device */
 	const char *wifi_password; /* empty: an open network */
 	uint64_t wifi_delay_us; /* from connect to the association */
+	int32_t wifi_rssi_dbm; /* of the access point */
 	struct chip_outages wifi_away; /* no access point */
 	struct chip_outages dhcp_away; /* associated, but no address is given */
 	uint32_t name_count;

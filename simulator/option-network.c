@@ -28,6 +28,16 @@ void option_set_wifi_delay(struct option_parser *parser)
 	parser->chip->options.wifi_delay_us = option_seconds(parser);
 }
 
+void option_set_wifi_rssi(struct option_parser *parser)
+{
+	int dbm = 0;
+	char rest;
+	if (sscanf(parser->value, "%4d%c", &dbm, &rest) == 1 && dbm >= -128 && dbm <= 0)
+		parser->chip->options.wifi_rssi_dbm = dbm;
+	else
+		option_complain(parser, "a whole number from -128 to 0");
+}
+
 void option_add_wifi_away(struct option_parser *parser)
 {
 	option_add_to(parser, &parser->chip->options.wifi_away);

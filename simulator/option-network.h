@@ -6,6 +6,7 @@
 
 void option_set_wifi(struct option_parser *parser);
 void option_set_wifi_delay(struct option_parser *parser);
+void option_set_wifi_rssi(struct option_parser *parser);
 void option_add_wifi_away(struct option_parser *parser);
 void option_add_dhcp_away(struct option_parser *parser);
 void option_add_name(struct option_parser *parser);

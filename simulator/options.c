@@ -132,7 +132,7 @@ static bool value_option(struct option_parser *parser)
 		{ "--until", add_until }, { "--fail-op", option_add_failure }, { "--network-down", option_add_outage },
 		{ "--network-loss", set_network_loss }, { "--clock-jump", option_set_clock_jump },
 		{ "--wifi", option_set_wifi }, { "--wifi-away", option_add_wifi_away },
-		{ "--wifi-delay", option_set_wifi_delay }, { "--dhcp-away", option_add_dhcp_away },
+		{ "--wifi-delay", option_set_wifi_delay }, { "--wifi-rssi", option_set_wifi_rssi }, { "--dhcp-away", option_add_dhcp_away },
 		{ "--resolve", option_add_name }, { "--udp-to", option_add_udp_lead },
 		{ "--listen", option_add_tcp_lead },
 	};
@@ -174,6 +174,7 @@ int options_parse(int argc, char **argv, struct chip *chip, struct run_options *
 	chip->options.watchdog_ms = 5000;
 	chip->options.tcp_window_bytes = 5744;
 	chip->options.wifi_delay_us = 1000000;
+	chip->options.wifi_rssi_dbm = -60;
 	chip->chip_id = CHIP_ID_ESP32;
 	for (int i = 0; i < argc; i++) {
 		parser.name = argv[i];

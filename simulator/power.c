@@ -164,6 +164,7 @@ void power_run(const struct run_options *run)
 		chip->boot_us = chip_clock_us();
 		chip->next_reset = CHIP_RESET_UNKNOWN;
 		chip->memory_stats.native_bytes = 0;
+		chip->memory_stats.native_boot_peak_bytes = 0;
 		pid_t child = fork_boot();
 		if (child < 0) {
 			perror("xs-fota-sim: fork");

@@ -37,6 +37,7 @@ static const char run_help[] =
 	"  --wifi SSID[:PASSWORD] the access point in reach; without it the device is wired\n"
 	"  --wifi-away FROM-TO    no access point in these seconds of virtual time (repeatable)\n"
 	"  --wifi-delay SECONDS   from its connecting to the association; default 1\n"
+	"  --wifi-rssi DBM        its signal strength, -128 to 0; default -60\n"
 	"  --dhcp-away FROM-TO    an association brings no address in these seconds (repeatable)\n"
 	"  --resolve NAME=ADDRESS a name the resolver knows; NAME=never: no answer at all\n"
 	"  --udp-to PORT=HOSTPORT datagrams to PORT, multicast too, go to 127.0.0.1:HOSTPORT\n"

@@ -138,6 +138,7 @@ function build(chip: Chip, identity: Identity, application: Application): Built 
 		deviceType: identity.deviceType,
 		version: versionOf(running),
 		beforeRestart: () => network.stop(),
+		rssiDbm: () => network.rssiDbm(),
 	});
 	const trial = slots.isOnTrial() ? `, on trial ${running.trialBoots} of ${slots.trialBootsMax()}` : "";
 	log.write("info", banner({ device, running, idfVersion: chip.system.idfVersion() }) + trial);

@@ -29,5 +29,7 @@ declare module "embedded:network/interface/wifi" {
 		readonly connection: number;
 		/** IPv4, else link-local IPv6, else undefined. */
 		readonly address: string | undefined;
+		/** Of the access point, in dBm; undefined while there is none. */
+		readonly RSSI: number | undefined;
 	}
 }

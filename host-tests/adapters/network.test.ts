@@ -15,6 +15,7 @@ const READY = 500;
 class FakeInterface implements NetworkInterface {
 	state = OFF;
 	ip: string | undefined;
+	signal: number | undefined = -71;
 	isClosed = false;
 	connects = 0;
 	disconnects = 0;
@@ -40,6 +41,9 @@ class FakeInterface implements NetworkInterface {
 	}
 	address(): string | undefined {
 		return this.ip;
+	}
+	rssiDbm(): number | undefined {
+		return this.signal;
 	}
 }
 
@@ -100,6 +104,16 @@ describe("a network", () => {
 		expect(told).toEqual(["up 192.0.2.7"]);
 		expect(network.address).toBe("192.0.2.7");
 		expect(log.lines).toEqual(["info: network: up, address 192.0.2.7"]);
+	});
+
+	test("has a signal strength only while it is up", () => {
+		const network = start();
+		become(LINKED);
+		expect(network.rssiDbm).toBeUndefined();
+		become(READY, "192.0.2.7");
+		expect(network.rssiDbm).toBe(-71);
+		become(OFF);
+		expect(network.rssiDbm).toBeUndefined();
 	});
 
 	test("is up with an address of IPv4, although the driver waits for one of IPv6 and says nothing", () => {

@@ -176,9 +176,24 @@ describe("the device", () => {
 				chipId: () => chipId,
 				restart: () => undefined,
 				wasStorageErased: () => false,
+				freeHeapMinimumBytes: () => 90_000,
 			},
 			deviceType: "inverter",
 			version: "1.0.0",
+		});
+
+	const measuring = (rssiDbm: () => number | undefined, freeHeapMinimumBytes: () => number) =>
+		new ChipDevice({
+			system: {
+				resetReason: () => 1,
+				chipId: () => 5,
+				restart: () => {},
+				wasStorageErased: () => false,
+				freeHeapMinimumBytes,
+			},
+			deviceType: "inverter",
+			version: "1.0.0",
+			rssiDbm,
 		});
 
 	it("takes leave of the network before it restarts, and restarts whatever comes of that", () => {
@@ -189,6 +204,7 @@ describe("the device", () => {
 				chipId: () => 5,
 				restart: () => void done.push("restart"),
 				wasStorageErased: () => false,
+				freeHeapMinimumBytes: () => 90_000,
 			},
 			deviceType: "inverter",
 			version: "1.0.0",
@@ -205,6 +221,30 @@ describe("the device", () => {
 		expect(names.join(" ")).toBe(
 			"unknown poweron ext sw panic int_wdt task_wdt wdt deepsleep brownout cpu_lockup unknown unknown",
 		);
+	});
+
+	it.each([
+		[-70, 90_000, [-70, 90_000]],
+		[0, 0, [0, 0]],
+		[-128, 2 ** 32 - 1, [-128, 2 ** 32 - 1]],
+		[1, -1, [undefined, undefined]],
+		[-129, 2 ** 32, [undefined, undefined]],
+		[-70.5, Number.NaN, [undefined, undefined]],
+		[undefined, Number.POSITIVE_INFINITY, [undefined, undefined]],
+	])("tells signal strength %s and memory %s as %j", (rssiDbm, bytes, told) => {
+		const made = measuring(
+			() => rssiDbm,
+			() => bytes,
+		);
+		expect([made.rssiDbm(), made.memoryMinBytes()]).toEqual(told);
+	});
+
+	it("tells neither where asking throws", () => {
+		const throwing = () => {
+			throw new Error("closed");
+		};
+		const made = measuring(throwing, throwing);
+		expect([made.rssiDbm(), made.memoryMinBytes()]).toEqual([undefined, undefined]);
 	});
 
 	it("names its chip, and refuses one without releases", () => {

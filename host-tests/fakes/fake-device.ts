@@ -42,6 +42,8 @@ export class FakeDevice {
 	/** Longest wait with a socket open and nothing under way, per start. */
 	resetReason = "poweron";
 	hasErasedStorage = false;
+	memoryMinBytes: number | undefined = 90_000;
+	rssiDbm: number | undefined = -70;
 	#isRestarting = false;
 
 	constructor(options: { version?: string; slotBytes?: number } = {}) {
@@ -148,6 +150,8 @@ export class FakeDevice {
 				version,
 				resetReason: this.resetReason,
 				hasErasedStorage: this.hasErasedStorage,
+				memoryMinBytes: () => this.memoryMinBytes,
+				rssiDbm: () => this.rssiDbm,
 				restart: () => this.#restart("sw"),
 			},
 			healthChecks: behaviour.healthChecks ?? [],

@@ -153,6 +153,10 @@ describe("devices", () => {
 		const told = [{ label: "ota_0", state: "invalid" as const, version: "1.2.0", hash: undefined }];
 		await device.report(rig.server, { slot: "ota_1", version: "1.1.0", slots: told });
 		expect((await slots())[0]).toEqual(["ota_0", "1.2.0", null, "invalid"]);
+		// Back on the image before, whose hash the device has forgotten.
+		const back = [{ label: "ota_1", state: "previous" as const, version: "1.1.0", hash: undefined }];
+		await device.report(rig.server, { slot: "ota_0", version: "1.2.0", slots: back });
+		expect((await slots())[1]).toEqual(["ota_1", "1.1.0", target.hash, "previous"]);
 	});
 });
 

@@ -51,6 +51,15 @@ describe("Wi-Fi", () => {
 		expect(lines.slice(3)).toEqual(["connection 200 "]);
 	});
 
+	it("has the signal strength of its access point while it has one, and none on a cable", async () => {
+		const main = `${JOIN} say("signal", wifi.RSSI); Timer.set(() => say("signal", wifi.RSSI), 3000); join({});
+			Timer.set(() => say("signal", wifi.RSSI), 10000);`;
+		const options = ["--wifi", "net", "--wifi-rssi", "-77", "--wifi-away", "5-100", "--max-seconds", "20"];
+		const lines = await said(main, ...options);
+		expect(lines.filter((line) => line.startsWith("signal"))).toEqual(["signal ", "signal -77", "signal "]);
+		expect(await said(`${JOIN} say(wifi.RSSI);`, "--max-seconds", "5")).toEqual([""]);
+	});
+
 	it("is there from the start on a wired device", async () => {
 		expect(await said(`${JOIN} say(wifi.connection, wifi.address);`, "--max-seconds", "5")).toEqual([
 			"500 127.0.0.1",

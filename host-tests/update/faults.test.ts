@@ -40,6 +40,8 @@ function rig(
 			version: "1.0.0",
 			resetReason: "poweron",
 			hasErasedStorage: false,
+			memoryMinBytes: () => undefined,
+			rssiDbm: () => undefined,
 			restart: () => {
 				restarts++;
 			},

@@ -1,6 +1,6 @@
 // What is known of the slots of a device after a report, for devices that tell of them and for those that only name the
 // running one. Pure; called by stores/record-report.ts.
-import type { SlotState, StatusReport } from "../../src/protocol/status-report.js";
+import type { ReportedSlot, SlotState, StatusReport } from "../../src/protocol/status-report.js";
 
 export interface KnownSlot {
 	readonly slot: string;
@@ -11,13 +11,15 @@ export interface KnownSlot {
 
 /** The slots that are not as they were known. */
 export function slotsOfReport(known: readonly KnownSlot[], report: StatusReport): KnownSlot[] {
-	const said = report.slots === undefined ? [] : report.slots.map(toSlot);
+	const said = report.slots === undefined ? [] : report.slots.map((slot) => toSlot(known, slot));
 	const slots = said.length > 0 ? said : [runningSlot(known, report), ...leftSlots(known, report)];
 	return slots.filter((slot) => !known.some((item) => isSame(item, slot)));
 }
 
-function toSlot({ label, version, hash, state }: NonNullable<StatusReport["slots"]>[number]): KnownSlot {
-	return { slot: label, version: version ?? null, hash: hash ?? null, state };
+// A device forgets the hash of an image that it left, or that came by cable; what was known of it under that version holds.
+function toSlot(known: readonly KnownSlot[], { label, version, hash, state }: ReportedSlot): KnownSlot {
+	const before = known.find((item) => item.slot === label && item.version === version);
+	return { slot: label, version: version ?? null, hash: hash ?? before?.hash ?? null, state };
 }
 
 function runningSlot(known: readonly KnownSlot[], report: StatusReport): KnownSlot {

@@ -42,7 +42,7 @@ export interface KnownUpdate {
 
 /** What was the matter when an update failed. */
 export interface FlightRecord {
-	/** State of the device before the failure. */
+	/** State in which it failed, by the device, or its last one before, by its reports. */
 	readonly stage: string | null;
 	/** How much of the image lay in the slot. */
 	readonly offset_bytes: number | null;
@@ -189,7 +189,7 @@ function flightRecordOf(
 	error: UpdateFields["error"],
 ): FlightRecord {
 	return {
-		stage: latest?.stage ?? null,
+		stage: report.stage ?? latest?.stage ?? null,
 		offset_bytes: report.offsetBytes ?? latest?.bytesReceived ?? null,
 		error_code: error?.code ?? ("device-failed" satisfies ErrorCode),
 		error: error?.message ?? "",

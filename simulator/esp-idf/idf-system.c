@@ -18,7 +18,10 @@
 #include "app_update/include/esp_ota_ops.h"
 #include "nvs.h"
 
-/* A chip with Wi-Fi up has about this much left. */
+/*
+ * A chip with Wi-Fi up has about this much left. What src/native and the stand-ins of Moddable's modules allocate goes
+ * off it; the heaps of XS, lwip's buffers and the tasks of others are as if they were gone already.
+ */
 #define FREE_HEAP_BYTES 120000u
 
 struct ErrorName {
@@ -103,9 +106,19 @@ soc_reset_reason_t esp_rom_get_reset_reason(int cpu_no)
 	}
 }
 
+static uint32_t heap_without(uint64_t bytes)
+{
+	return bytes < FREE_HEAP_BYTES ? FREE_HEAP_BYTES - (uint32_t)bytes : 0;
+}
+
 uint32_t esp_get_free_heap_size(void)
 {
-	return FREE_HEAP_BYTES;
+	return heap_without(chip->memory_stats.native_bytes);
+}
+
+uint32_t esp_get_minimum_free_heap_size(void)
+{
+	return heap_without(chip->memory_stats.native_boot_peak_bytes);
 }
 
 int esp_rom_printf(const char *fmt, ...)

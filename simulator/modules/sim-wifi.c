@@ -30,6 +30,12 @@ void xs_wifi_delay(xsMachine *the)
 	xsmcSetInteger(xsResult, (xsIntegerValue)(chip->options.wifi_delay_us / 1000u));
 }
 
+/* In dBm. */
+void xs_wifi_rssi(xsMachine *the)
+{
+	xsmcSetInteger(xsResult, (xsIntegerValue)chip->options.wifi_rssi_dbm);
+}
+
 static bool is_there(void)
 {
 	return chip->options.wifi_ssid && outage_end(&chip->options.wifi_away) == 0;

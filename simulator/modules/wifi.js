@@ -71,6 +71,12 @@ class WiFi {
 		return this.#hasAddress ? "127.0.0.1" : undefined;
 	}
 
+	get RSSI() {
+		this.#check();
+		const isOnAir = this.#isConnected && !native("xs_wifi_is_wired").call(this);
+		return isOnAir ? native("xs_wifi_rssi").call(this) : undefined;
+	}
+
 	#check() {
 		if (this.#isClosed) throw new Error("closed");
 	}

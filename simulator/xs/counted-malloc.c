@@ -18,6 +18,8 @@ static void count(size_t bytes)
 	stats->native_bytes += bytes;
 	if (stats->native_bytes > stats->native_peak_bytes)
 		stats->native_peak_bytes = stats->native_bytes;
+	if (stats->native_bytes > stats->native_boot_peak_bytes)
+		stats->native_boot_peak_bytes = stats->native_bytes;
 }
 
 static struct block *block_of(void *pointer)

@@ -1,6 +1,7 @@
 // Device over the chip: its name, why it started, how it restarts. Built by main. It must not know about updates.
 
 import type { FotaSystem } from "../native/fota-system.js";
+import { RSSI_MIN_DBM, UINT32_MAX } from "../protocol/limits.js";
 import { CHIP_IDS, CHIPS, type Chip } from "../protocol/release-statement.js";
 import type { Device } from "../update/ports.js";
 
@@ -25,12 +26,17 @@ const RESET_REASONS: readonly string[] = [
 ];
 
 export interface ChipDeviceOptions {
-	readonly system: Pick<FotaSystem, "resetReason" | "restart" | "chipId" | "wasStorageErased">;
+	readonly system: Pick<
+		FotaSystem,
+		"resetReason" | "restart" | "chipId" | "wasStorageErased" | "freeHeapMinimumBytes"
+	>;
 	readonly deviceType: string;
 	/** Version of the running firmware. */
 	readonly version: string;
 	/** Takes leave of the network. What it throws does not hold a restart up. */
 	readonly beforeRestart?: () => void;
+	/** Of the access point. What it throws, or what cannot be a signal strength, is none. Default: none. */
+	readonly rssiDbm?: () => number | undefined;
 }
 
 export class ChipDevice implements Device {
@@ -39,18 +45,38 @@ export class ChipDevice implements Device {
 	readonly version: string;
 	readonly resetReason: string;
 	readonly hasErasedStorage: boolean;
-	readonly #system: Pick<FotaSystem, "restart">;
+	readonly #system: Pick<FotaSystem, "restart" | "freeHeapMinimumBytes">;
 	readonly #beforeRestart: (() => void) | undefined;
+	readonly #rssiDbm: (() => number | undefined) | undefined;
 
 	/** Throws on a chip that no release can be made for. */
 	constructor(options: ChipDeviceOptions) {
 		this.#system = options.system;
 		this.#beforeRestart = options.beforeRestart;
+		this.#rssiDbm = options.rssiDbm;
 		this.deviceType = options.deviceType;
 		this.version = options.version;
 		this.chip = chipOf(options.system.chipId());
 		this.resetReason = RESET_REASONS[options.system.resetReason()] ?? "unknown";
 		this.hasErasedStorage = options.system.wasStorageErased();
+	}
+
+	memoryMinBytes(): number | undefined {
+		try {
+			return within(this.#system.freeHeapMinimumBytes(), 0, UINT32_MAX);
+		} catch {
+			// A report goes without it.
+			return undefined;
+		}
+	}
+
+	rssiDbm(): number | undefined {
+		try {
+			return within(this.#rssiDbm?.(), RSSI_MIN_DBM, 0);
+		} catch {
+			// Likewise.
+			return undefined;
+		}
 	}
 
 	restart(): void {
@@ -61,6 +87,11 @@ export class ChipDevice implements Device {
 		}
 		this.#system.restart();
 	}
+}
+
+/** A whole number in range, else undefined: what no report can carry would keep all of it from being taken. */
+function within(value: number | undefined, min: number, max: number): number | undefined {
+	return value !== undefined && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
 }
 
 function chipOf(chipId: number): Chip {

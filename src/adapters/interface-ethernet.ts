@@ -34,4 +34,8 @@ class EthernetInterface implements NetworkInterface {
 	address(): string | undefined {
 		return this.#ethernet.address();
 	}
+
+	rssiDbm(): undefined {
+		return undefined;
+	}
 }

@@ -56,4 +56,8 @@ class WifiInterface implements NetworkInterface {
 	address(): string | undefined {
 		return this.#wifi.address;
 	}
+
+	rssiDbm(): number | undefined {
+		return this.#wifi.RSSI;
+	}
 }

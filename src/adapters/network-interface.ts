@@ -25,6 +25,8 @@ export interface NetworkInterface {
 	connection(): number;
 	/** In digits; of IPv4 where there is one. */
 	address(): string | undefined;
+	/** Signal strength of the access point in dBm; undefined without one. */
+	rssiDbm(): number | undefined;
 }
 
 export interface InterfaceOptions {

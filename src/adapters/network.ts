@@ -60,6 +60,11 @@ export class Network {
 		return this.#phase === "up" ? this.#address : undefined;
 	}
 
+	/** Of the access point. Throws what the driver throws. */
+	get rssiDbm(): number | undefined {
+		return this.#phase === "up" ? this.#interface?.rssiDbm() : undefined;
+	}
+
 	/** Once. Never throws. */
 	start(): void {
 		if (this.#phase !== "stopped") return;

@@ -34,6 +34,8 @@ export interface NetworkParts {
 export interface DeviceNetwork {
 	/** For connections to names and addresses. */
 	readonly tcp: TcpStack;
+	/** Of the access point. Throws what the driver throws. */
+	rssiDbm(): number | undefined;
 	/** Connects, and keeps connected for good. Never throws. `listeners` are told in their order. */
 	start(listeners: readonly NetworkListener[]): void;
 	/** Before a restart: takes leave of the local network. Nothing is told any more. */
@@ -55,6 +57,7 @@ export function createNetwork(parts: NetworkParts): DeviceNetwork {
 	const discovery = new Discovery({ ...parts, io: udpClass(), hostname, services });
 	return {
 		tcp: { sockets, resolver },
+		rssiDbm: () => network.rssiDbm,
 		start: (listeners) => {
 			told = [...listeners, discovery, ...openWallClock({ ...parts, resolver })];
 			network.start();

@@ -46,6 +46,11 @@ void xs_fota_system_freeHeapBytes(xsMachine *the)
 	xsmcSetNumber(xsResult, esp_get_free_heap_size());
 }
 
+void xs_fota_system_freeHeapMinimumBytes(xsMachine *the)
+{
+	xsmcSetNumber(xsResult, esp_get_minimum_free_heap_size());
+}
+
 void xs_fota_system_wasStorageErased(xsMachine *the)
 {
 	xsmcSetBoolean(xsResult, fotaGuardHasErasedNvs());

@@ -54,6 +54,11 @@ export class FotaSystem {
 		return native("xs_fota_system_freeHeapBytes").call(this);
 	}
 
+	/** Least native heap that was free since the start, outside the XS machine. */
+	freeHeapMinimumBytes(): number {
+		return native("xs_fota_system_freeHeapMinimumBytes").call(this);
+	}
+
 	/**
 	 * This start found key-value storage (NVS) unusable and erased it, since the chip would
 	 * have restarted for ever otherwise. What was kept there is gone; worth a report.

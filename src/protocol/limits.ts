@@ -45,3 +45,5 @@ export const COUNTER_MAX = Number.MAX_SAFE_INTEGER;
 /** How far a nonce may be ahead of the last one: twice where a device without storage begins, see docs/protocol.md §3.2. */
 export const NONCE_STEP_MAX = 2 ** 41;
 export const UINT32_MAX = 0xffff_ffff;
+/** Weakest signal that a report can tell of; the strongest is 0. */
+export const RSSI_MIN_DBM = -128;

@@ -7,6 +7,7 @@ import {
 	COUNTER_MAX,
 	IMAGE_MAX_BYTES,
 	REASON_MAX_CHARS,
+	RSSI_MIN_DBM,
 	SLOTS_MAX,
 	STATUS_MAX_BYTES,
 	UINT32_MAX,
@@ -88,7 +89,9 @@ export interface StatusReport {
 	readonly error?: ReportedError | undefined;
 	/** True when `error` is a security event for the server's security log. */
 	readonly isSecurityEvent?: boolean | undefined;
-	/** How much of the image under way lies in the slot, verified. */
+	/** State in which the update failed that `error` ended. */
+	readonly stage?: DeviceState | undefined;
+	/** How much of the image under way lies in the slot, verified; of one that failed: when it did. */
 	readonly offsetBytes?: number | undefined;
 	/** Least memory that was free since the start, in bytes. */
 	readonly memoryMinBytes?: number | undefined;
@@ -125,6 +128,7 @@ export function encodeStatusReport(report: StatusReport): string {
 		error_code: report.error?.code,
 		error: report.error && plainText(report.error.message, REASON_MAX_CHARS),
 		security_event: report.isSecurityEvent,
+		stage: report.stage,
 		offset_bytes: report.offsetBytes,
 		memory_min_bytes: report.memoryMinBytes,
 		rssi_dbm: report.rssiDbm,
@@ -162,9 +166,10 @@ export function parseStatusReport(bytes: Uint8Array): StatusReport {
 		rollbackOrderId: fields.optionalInteger("rollback_order_id", 1, COUNTER_MAX),
 		error: parseError(fields),
 		isSecurityEvent: fields.optionalBoolean("security_event"),
+		stage: fields.has("stage") ? fields.oneOf("stage", DEVICE_STATES) : undefined,
 		offsetBytes: fields.optionalInteger("offset_bytes", 0, IMAGE_MAX_BYTES),
 		memoryMinBytes: fields.optionalInteger("memory_min_bytes", 0, UINT32_MAX),
-		rssiDbm: fields.optionalInteger("rssi_dbm", -128, 0),
+		rssiDbm: fields.optionalInteger("rssi_dbm", RSSI_MIN_DBM, 0),
 		slots: fields.has("slots") ? fields.strings("slots", SLOTS_MAX, SLOT_PATTERN).map(parseSlot) : undefined,
 	};
 }

@@ -1,5 +1,6 @@
 // What the persistent state becomes when an update ends: pure, used by the runner's "conclude" and by nothing else.
 import type { ErrorCode, FotaError } from "../protocol/error-codes.js";
+import type { FailurePlace } from "./failure-place.js";
 import { plainMessage } from "./fault.js";
 import {
 	BAD_RELEASES_MAX,
@@ -27,6 +28,7 @@ export type Ending =
 			readonly error: FotaError;
 			readonly release: Release | undefined;
 			readonly isPushed?: boolean;
+			readonly place?: FailurePlace | undefined;
 	  }
 	| { readonly kind: "rolled-back"; readonly left: RolledBack }
 	/** The running firmware was to be left and could not be. */
@@ -114,7 +116,7 @@ function bookFailed(
 ): Partial<PersistentState> | undefined {
 	const { error, isPushed } = ending;
 	const job = jobFor(state, release, slot);
-	const outcomes = appended(state, failure(error, release.version, release.hash));
+	const outcomes = appended(state, { ...failure(error, release.version, release.hash), ...ending.place });
 	switch (error.code) {
 		case "hash-mismatch":
 		case "flash-failed": {

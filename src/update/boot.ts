@@ -112,3 +112,17 @@ function crashed(image: Release | Trial, slot: SlotInfo): RolledBack {
 		orderId: undefined,
 	};
 }
+
+/** A firmware on trial that was not confirmed in time. */
+export function unconfirmed(trial: Trial, message: string): RolledBack {
+	const { version, release } = trial;
+	return {
+		version,
+		hash: release?.hash,
+		// Unknown to storage: then no statement is late enough to lift the memory, only a higher version.
+		releasedAt: release?.releasedAt ?? Number.MAX_SAFE_INTEGER,
+		code: "boot-unconfirmed",
+		message,
+		orderId: undefined,
+	};
+}

@@ -110,6 +110,7 @@ export class Installer {
 		this.#firstChunk = nextChunk;
 		if (nextChunk > 0)
 			this.#desk.ports.log.write("info", `download goes on at chunk ${nextChunk} of ${chunkCount}`);
+		this.#desk.reporter.slotsMoved();
 		this.#desk.dispatch({ name: "download-opened", nextChunk });
 	}
 

@@ -5,7 +5,8 @@
 import { type ErrorCode, FotaError } from "../protocol/error-codes.js";
 import { chunkCountOf } from "../protocol/manifest.js";
 import type { Ending, RolledBack } from "./bookkeeping.js";
-import type { Situation, Trial } from "./boot.js";
+import { type Situation, type Trial, unconfirmed } from "./boot.js";
+import { placeOf } from "./failure-place.js";
 import type { Offer } from "./offer.js";
 import type { Release } from "./persistent-state.js";
 import type { Command, Event, State, StateName, Step } from "./states.js";
@@ -47,6 +48,8 @@ export function step(state: State, event: Event): Step {
 	}
 }
 
+/** States that an update can fail in. */
+type Failing = In<"IDLE" | "CHECKING_MANIFEST" | "DOWNLOADING" | "VERIFYING" | "WRITING" | "REBOOTING">;
 type In<N extends StateName> = Extract<State, { name: N }>;
 
 function stepIdle(state: In<"IDLE">, event: Event): Step {
@@ -82,7 +85,7 @@ function start(situation: Situation): Step {
 			return go({ name: "VERIFYING", release, failureCount: 0 }, { name: "verify", release });
 		}
 		case "failed":
-			return fail({ failureCount: 0 }, situation.error, situation.release);
+			return fail({ name: "IDLE", failureCount: 0 }, situation.error, situation.release);
 		case "rolled-back":
 			return go(
 				{ name: "ROLLBACK", left: situation.left, attempt: undefined, trial: undefined },
@@ -164,7 +167,8 @@ function stepReceiving(state: In<"DOWNLOADING">, event: Event): Step {
 		case "download-opened":
 			return go({ ...state, nextChunk: event.nextChunk }, { name: "receive", offer });
 		case "push-ended":
-			return event.error === undefined ? verify(state) : fail(state, event.error, offer.release);
+			if (event.error === undefined) return verify(state);
+			return fail({ ...state, nextChunk: event.nextChunk ?? state.nextChunk }, event.error, offer.release);
 		case "failed":
 			return fail(state, event.error, offer.release);
 		default:
@@ -224,19 +228,6 @@ function stepTrial(state: In<"BOOT_VERIFICATION">, event: Event): Step {
 	}
 }
 
-function unconfirmed(trial: Trial, message: string): RolledBack {
-	const { version, release } = trial;
-	return {
-		version,
-		hash: release?.hash,
-		// Unknown to storage: then no statement is late enough to lift the memory, only a higher version.
-		releasedAt: release?.releasedAt ?? Number.MAX_SAFE_INTEGER,
-		code: "boot-unconfirmed",
-		message,
-		orderId: undefined,
-	};
-}
-
 function stepRollback(state: In<"ROLLBACK">, event: Event): Step {
 	if (state.attempt === undefined) {
 		const isOver = event.name === "concluded" || event.name === "failed";
@@ -275,15 +266,12 @@ function complete(release: Release | undefined): Step {
 	return go({ name: "COMPLETED", release }, { name: "conclude", ending: { kind: "completed", release } });
 }
 
-function fail(
-	state: { readonly failureCount: number; readonly isPushed?: boolean },
-	error: FotaError,
-	release: Release | undefined,
-): Step {
-	const { failureCount, isPushed = false } = state;
+function fail(state: Failing, error: FotaError, release: Release | undefined): Step {
+	const { failureCount } = state;
+	const isPushed = "isPushed" in state && state.isPushed === true;
 	return go(
 		{ name: "FAILED", error, failureCount },
-		{ name: "conclude", ending: { kind: "failed", error, release, isPushed } },
+		{ name: "conclude", ending: { kind: "failed", error, release, isPushed, place: placeOf(state) } },
 	);
 }
 

@@ -14,6 +14,7 @@ import {
 	UINT32_MAX,
 	VERSION_MAX_CHARS,
 } from "../protocol/limits.js";
+import { DEVICE_STATES, type DeviceState } from "../protocol/status-report.js";
 
 export const BAD_RELEASES_MAX = 4;
 export const OUTCOMES_MAX = 3;
@@ -77,6 +78,9 @@ export interface PendingOutcome {
 	readonly code: ErrorCode | undefined;
 	readonly message: string;
 	readonly orderId: number | undefined;
+	/** Where a failure was; see FailurePlace. */
+	readonly stage?: DeviceState | undefined;
+	readonly offsetBytes?: number | undefined;
 }
 
 export interface PersistentState {
@@ -209,6 +213,10 @@ function parseOutcome(fields: JsonFields): PendingOutcome {
 		code: parseCode(fields),
 		message: fields.string("message", REASON_MAX_CHARS),
 		orderId: fields.optionalInteger("orderId", 1, COUNTER_MAX),
+		...(fields.has("stage") && {
+			stage: fields.oneOf("stage", DEVICE_STATES),
+			offsetBytes: fields.integer("offsetBytes", 0, IMAGE_MAX_BYTES),
+		}),
 	};
 }
 

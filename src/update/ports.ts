@@ -198,6 +198,10 @@ export interface Device {
 	readonly resetReason: string;
 	/** This start found key-value storage unusable and erased it: what was kept there is gone. */
 	readonly hasErasedStorage: boolean;
+	/** Least native memory that was free since this start; undefined where nobody knows. Does not throw. */
+	memoryMinBytes(): number | undefined;
+	/** Signal strength of the access point, -128 to 0; undefined without one. Does not throw. */
+	rssiDbm(): number | undefined;
 	/** Restarts the chip; does not return. */
 	restart(): void;
 }

@@ -143,8 +143,10 @@ export class PushIntake {
 			this.#desk.dispatch({ name: "push-ended", error: toFotaError(cause) });
 			return;
 		}
-		if (isOpen) this.#desk.dispatch({ name: "download-opened", nextChunk: 0 });
-		else this.#desk.later(0, () => this.#openStep(session));
+		if (isOpen) {
+			this.#desk.reporter.slotsMoved();
+			this.#desk.dispatch({ name: "download-opened", nextChunk: 0 });
+		} else this.#desk.later(0, () => this.#openStep(session));
 	}
 
 	receive(): void {
@@ -175,7 +177,7 @@ export class PushIntake {
 
 	#ended(session: Session, error: FotaError | undefined): void {
 		session.isReceiving = false;
-		this.#desk.guard(() => this.#desk.dispatch({ name: "push-ended", error }));
+		this.#desk.guard(() => this.#desk.dispatch({ name: "push-ended", error, nextChunk: this.nextChunk }));
 	}
 
 	#watch(session: Session, seenBytes: number): void {

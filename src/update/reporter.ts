@@ -6,7 +6,7 @@ import type { StatusAnswer, StatusReport } from "../protocol/status-report.js";
 import type { CloudCalls, Guard } from "./cloud-calls.js";
 import type { Ledger } from "./ledger.js";
 import type { Log, Outcome, Timer } from "./ports.js";
-import { currentReport, noticeReport, outcomeReport, type ReleaseName, type ReportFacts } from "./reports.js";
+import { currentReport, type Notice, noticeReport, outcomeReport, type ReportFacts } from "./reports.js";
 
 /** Notices kept in RAM; the oldest goes first. */
 const NOTICES_MAX = 4;
@@ -17,15 +17,11 @@ export interface ReporterOptions {
 	readonly guard: Guard;
 	readonly log: Log;
 	readonly ledger: Ledger;
-	readonly facts: () => ReportFacts;
+	/** What the slots hold among them, where that is wanted. */
+	readonly facts: (areSlotsWanted: boolean) => ReportFacts;
 	/** Wait after the n-th failure in a row. */
 	readonly delayMs: (failureCount: number) => number;
 	readonly onAccepted: (answer: StatusAnswer) => void;
-}
-
-interface Notice {
-	readonly error: FotaError;
-	readonly release: ReleaseName | undefined;
 }
 
 interface Delivery {
@@ -44,6 +40,8 @@ export class Reporter {
 	#hasBeenAccepted = false;
 	#isBootDue = false;
 	#isUpdateDue = false;
+	/** The server does not know what the slots hold now. */
+	#areSlotsDue = true;
 	#notices: readonly Notice[] = [];
 	#urgent: { readonly report: StatusReport; readonly done: () => void } | undefined;
 	#failureCount = 0;
@@ -97,11 +95,11 @@ export class Reporter {
 	}
 
 	/** Something that went wrong without ending an update; once while it waits to be sent. */
-	notice(error: FotaError, release: ReleaseName | undefined): void {
+	notice(error: FotaError, release: Notice["release"], place?: Notice["place"]): void {
 		const isKnown = this.#notices.some(
 			(item) => item.error.code === error.code && item.release?.hash === release?.hash,
 		);
-		if (!isKnown) this.#notices = [...this.#notices, { error, release }].slice(-NOTICES_MAX);
+		if (!isKnown) this.#notices = [...this.#notices, { error, release, place }].slice(-NOTICES_MAX);
 		this.kick();
 	}
 
@@ -110,6 +108,11 @@ export class Reporter {
 		this.#urgent = { report, done };
 		this.#isUpdateDue = false;
 		this.#send();
+	}
+
+	/** The slots hold something else than was told: the next report says it. */
+	slotsMoved(): void {
+		this.#areSlotsDue = true;
 	}
 
 	/** Sends what is due, unless a back-off runs. */
@@ -134,6 +137,7 @@ export class Reporter {
 		const delivery = this.#next();
 		if (delivery === undefined) return;
 		this.#isBusy = true;
+		if (delivery.report.slots !== undefined) this.#areSlotsDue = false;
 		this.#options.calls.report(delivery.report, (outcome) => this.#sent(delivery, outcome));
 	}
 
@@ -147,36 +151,39 @@ export class Reporter {
 	}
 
 	#nextOutcome(): Delivery | undefined {
-		const { ledger, facts } = this.#options;
+		const { ledger } = this.#options;
 		const outcome = ledger.state.outcomes[0];
 		if (outcome === undefined) return undefined;
 		const accepted = () => {
 			ledger.note({ outcomes: ledger.state.outcomes.filter((item) => item !== outcome) });
 		};
 		const toldLine = `the server knows: ${outcome.version} ${outcome.kind}`;
-		return { report: outcomeReport(facts(), outcome), accepted, isKept: true, toldLine };
+		return { report: outcomeReport(this.#facts(), outcome), accepted, isKept: true, toldLine };
 	}
 
 	#nextKept(): Delivery | undefined {
-		const facts = this.#options.facts();
 		if (this.#isBootDue) {
 			const accepted = () => {
 				this.#isBootDue = false;
 			};
-			return { report: currentReport(facts), accepted, isKept: true };
+			return { report: currentReport(this.#facts()), accepted, isKept: true };
 		}
 		const notice = this.#notices[0];
 		if (notice === undefined) return undefined;
 		const accepted = () => {
 			this.#notices = this.#notices.filter((item) => item !== notice);
 		};
-		return { report: noticeReport(facts, notice.error, notice.release), accepted, isKept: true };
+		return { report: noticeReport(this.#facts(), notice), accepted, isKept: true };
 	}
 
 	#nextUpdate(): Delivery | undefined {
 		if (!this.#isUpdateDue) return undefined;
 		this.#isUpdateDue = false;
-		return { report: currentReport(this.#options.facts()), accepted: () => {}, isKept: false };
+		return { report: currentReport(this.#facts()), accepted: () => {}, isKept: false };
+	}
+
+	#facts(): ReportFacts {
+		return this.#options.facts(this.#areSlotsDue);
 	}
 
 	#sent(delivery: Delivery, outcome: Outcome<StatusAnswer>): void {
@@ -196,6 +203,9 @@ export class Reporter {
 
 	#failed(delivery: Delivery, error: FotaError): void {
 		const { log, timer, guard, delayMs } = this.#options;
+		const isRefused = error.code === "request-malformed";
+		// Refused for them, perhaps: then the others pass without.
+		if (delivery.report.slots !== undefined && !isRefused) this.#areSlotsDue = true;
 		if (!delivery.isKept) {
 			// An urgent one: whoever waits for it goes on.
 			delivery.accepted();
@@ -203,7 +213,7 @@ export class Reporter {
 			this.kick();
 			return;
 		}
-		if (error.code === "request-malformed") {
+		if (isRefused) {
 			// The server does not understand it and never will; kept, it would hold back every report behind it.
 			delivery.accepted();
 			log.write("error", `report refused, not sent again: ${error.message}`);

@@ -2,7 +2,8 @@
 // and whether again, is the reporter's business.
 import { type FotaError, SECURITY_CODES } from "../protocol/error-codes.js";
 import { chunkCountOf } from "../protocol/manifest.js";
-import type { BootStatus, ReportedError, StatusReport } from "../protocol/status-report.js";
+import type { BootStatus, ReportedError, ReportedSlot, StatusReport } from "../protocol/status-report.js";
+import { type FailurePlace, placeOf } from "./failure-place.js";
 import { plainMessage } from "./fault.js";
 import type { PendingOutcome, Release } from "./persistent-state.js";
 import type { Device, SlotInfo } from "./ports.js";
@@ -14,6 +15,16 @@ export interface ReportFacts {
 	readonly running: SlotInfo;
 	readonly isOnTrial: boolean;
 	readonly nowMs: number;
+	/** What the slots hold, where the server is to be told. */
+	readonly slots?: readonly ReportedSlot[] | undefined;
+}
+
+/** Something that went wrong without ending an update in the books. */
+export interface Notice {
+	readonly error: FotaError;
+	readonly release: ReleaseName | undefined;
+	/** Of an update that ended with it. */
+	readonly place?: FailurePlace | undefined;
 }
 
 export type ReleaseName = Pick<Release, "version" | "hash">;
@@ -35,27 +46,28 @@ export function currentReport(facts: ReportFacts): StatusReport {
 		...chunksOf(state),
 		isVerified: state.name === "WRITING" || state.name === "REBOOTING" ? true : undefined,
 		trialBoots: facts.isOnTrial ? Math.min(255, running.trialBoots) : 0,
+		offsetBytes: placeOf(state)?.offsetBytes,
+		memoryMinBytes: device.memoryMinBytes(),
+		rssiDbm: device.rssiDbm(),
+		slots: facts.slots,
 		...errorOf(state),
 	};
 }
 
 /** The same, with something that went wrong and did not end an update. */
-export function noticeReport(
-	facts: ReportFacts,
-	error: FotaError,
-	release: ReleaseName | undefined,
-): StatusReport {
+export function noticeReport(facts: ReportFacts, { error, release, place }: Notice): StatusReport {
 	const report = currentReport(facts);
 	return {
 		...report,
 		target: release ? { version: release.version, hash: release.hash } : report.target,
+		...place,
 		...withError(error),
 	};
 }
 
 /** How an update ended, perhaps some starts ago. */
 export function outcomeReport(facts: ReportFacts, outcome: PendingOutcome): StatusReport {
-	const { kind, version, hash, code, message, orderId } = outcome;
+	const { kind, version, hash, code, message, orderId, stage, offsetBytes } = outcome;
 	const isRolledBack = kind === "rolled-back";
 	const bootStatus = isRolledBack && orderId === undefined ? "boot_failed" : bootStatusOf(facts);
 	return {
@@ -65,6 +77,8 @@ export function outcomeReport(facts: ReportFacts, outcome: PendingOutcome): Stat
 		target: hash === undefined ? undefined : { version, hash },
 		chunksReceived: undefined,
 		chunkCount: undefined,
+		stage,
+		offsetBytes,
 		isVerified: kind === "completed" ? true : undefined,
 		isRolledBack: isRolledBack ? true : undefined,
 		rollbackOrderId: orderId,

@@ -79,7 +79,7 @@ class Runner implements Updater, Desk {
 			guard,
 			log,
 			ledger: this.ledger,
-			facts: () => this.#facts(),
+			facts: (areSlotsWanted) => this.#facts(areSlotsWanted),
 			delayMs: (failureCount) => this.#reportDelayMs(failureCount),
 			onAccepted: (answer) => this.#reportAccepted(answer),
 		});
@@ -224,6 +224,7 @@ class Runner implements Updater, Desk {
 		tellObservers(this.ports, { state: state.name, percent: 0 });
 		if (state.name === "DOWNLOADING") this.reporter.startProgress(this.settings.reportSeconds * 1000);
 		else this.reporter.stopProgress();
+		if (state.name === "COMPLETED" || state.name === "FAILED") this.reporter.slotsMoved();
 		if (state.name === "IDLE") {
 			this.#parts.installer.rest();
 			log.write("info", `idle, running ${device.version} in ${this.running.label}`);
@@ -242,11 +243,12 @@ class Runner implements Updater, Desk {
 		return backoffDelayMs(failureCount, this.settings.pollSeconds, random);
 	}
 
-	#facts(): ReportFacts {
+	#facts(areSlotsWanted = false): ReportFacts {
 		const { installer, pushes } = this.#parts;
 		const state = this.#state;
 		const isPushed = state.name === "DOWNLOADING" && state.offer.isPushed;
-		return reportFacts(this, state, isPushed ? pushes.nextChunk : installer.nextChunk);
+		const { nextChunk } = isPushed ? pushes : installer;
+		return reportFacts(this, { state, nextChunk, areSlotsWanted });
 	}
 
 	/** The edge: whatever a callback throws becomes an event, and the sockets are freed once nobody needs them. */

@@ -76,8 +76,8 @@ export type Event =
 			readonly nextChunk: number;
 			readonly error: FotaError | undefined;
 	  }
-	/** Without an error the whole image is in flash. */
-	| { readonly name: "push-ended"; readonly error: FotaError | undefined }
+	/** Without an error the whole image is in flash; `nextChunk` counts what is. */
+	| { readonly name: "push-ended"; readonly error: FotaError | undefined; readonly nextChunk?: number }
 	| { readonly name: "pause-over" }
 	| { readonly name: "image-verified" }
 	| { readonly name: "activated" }

@@ -197,7 +197,7 @@ export class Supervisor {
 		const context = { version: ports.device.version, slot: ports.slots.spare().label };
 		const change = bookEnding(ledger.state, ending, context);
 		if (change) ledger.note(change);
-		else if (ending.kind === "failed") reporter.notice(ending.error, ending.release);
+		else if (ending.kind === "failed") reporter.notice(ending.error, ending.release, ending.place);
 		reporter.kick();
 		this.#desk.dispatch({ name: "concluded" });
 	}
