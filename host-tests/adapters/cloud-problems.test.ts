@@ -56,6 +56,45 @@ describe("a problem instead of an answer", () => {
 		).toBe("http-status");
 	});
 
+	it.each([
+		[503, "server-unavailable", "60", 60],
+		[429, "rate-limited", "0", 0],
+		[503, "server-unavailable", undefined, undefined],
+		// A date: a device does not know the time for sure.
+		[503, "server-unavailable", "Fri, 31 Dec 2999 23:59:59 GMT", undefined],
+		[503, "server-unavailable", "-5", undefined],
+		[503, "server-unavailable", "1e9", undefined],
+		[503, "server-unavailable", "99999999999", undefined],
+		[500, "server-failed", "60", undefined],
+		[404, "release-unknown", "60", undefined],
+	])(
+		"of status %i, code %s and Retry-After %s says when to come again: %s",
+		(status, code, header, seconds) => {
+			const turn =
+				(rig: CloudRig): Turn =>
+				(nonce) => {
+					const reply = rig.server.problem({ nonce, status, code });
+					return {
+						...reply,
+						headers: { ...reply.headers, ...(header !== undefined && { "retry-after": header }) },
+					};
+				};
+			const { outcomes } = askManifest(turn);
+			expect(outcomes.only).toBe(code);
+			expect(outcomes.all[0]?.error?.retryAfterSeconds).toBe(seconds);
+		},
+	);
+
+	it.each([
+		["a page of a proxy", "text/html"],
+		["a problem without MAC", "application/problem+json"],
+	])("that is %s says when to come again too", (_title, type) => {
+		const headers = { "content-type": type, "retry-after": "30" };
+		const { outcomes } = askManifest(() => () => ({ status: 503, headers }));
+		expect(outcomes.only).toBe("http-status");
+		expect(outcomes.all[0]?.error?.retryAfterSeconds).toBe(30);
+	});
+
 	it("of a stale nonce is answered with the next one, kept, and asked again once", () => {
 		const { rig, outcomes } = askManifest(stale(5000), good);
 		expect(outcomes.only).toEqual(MANIFEST);

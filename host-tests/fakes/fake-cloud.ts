@@ -27,6 +27,8 @@ export class FakeServer {
 	readonly sentChunks = new Map<number, number>();
 	/** First chunks of the requests that said that the device holds the first. */
 	readonly heldChunks: number[] = [];
+	/** What such an end says of when to come again. */
+	retryAfterSeconds: (kind: RequestKind) => number | undefined = () => undefined;
 	/** Sends what the device holds all the same, as a server does that does not know better. */
 	ignoresHeld = false;
 	/** What a request ends with instead of an answer. */
@@ -86,7 +88,7 @@ export class FakeCloud implements Cloud {
 		const code = this.#server.fault("chunks");
 		if (request.isFirstHeld) this.#server.heldChunks.push(request.first);
 		this.#later(this.#server.latencyMs, () => {
-			if (code) talk.finish({ error: new FotaError(code, "scripted") });
+			if (code) talk.finish({ error: this.#error(code, "chunks") });
 			else this.#sendChunk(request, request.first, talk);
 		});
 	}
@@ -140,7 +142,7 @@ export class FakeCloud implements Cloud {
 		const { finish } = this.#begin(kind, done);
 		this.#later(this.#server.latencyMs, () => {
 			const code = this.#server.fault(kind);
-			finish(code ? { error: new FotaError(code, "scripted") } : { value: value() });
+			finish(code ? { error: this.#error(code, kind) } : { value: value() });
 		});
 	}
 
@@ -158,6 +160,10 @@ export class FakeCloud implements Cloud {
 		const end = () => tell({ error }, (work) => this.#later(0, work));
 		this.#open.add(end);
 		return { isOver: () => isOver, finish: (outcome) => tell(outcome, (work) => work()) };
+	}
+
+	#error(code: ErrorCode, kind: RequestKind): FotaError {
+		return new FotaError(code, "scripted", { retryAfterSeconds: this.#server.retryAfterSeconds(kind) });
 	}
 
 	#later(delayMs: number, work: () => void): void {

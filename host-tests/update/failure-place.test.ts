@@ -4,7 +4,13 @@ import { FotaError } from "../../src/protocol/error-codes.js";
 import { step } from "../../src/update/machine.js";
 import type { Event, State } from "../../src/update/states.js";
 
-const RELEASE = { version: "1.1.0", hash: "a".repeat(64), sizeBytes: 40_000, securityVersion: 0, releasedAt: 1 };
+const RELEASE = {
+	version: "1.1.0",
+	hash: "a".repeat(64),
+	sizeBytes: 40_000,
+	securityVersion: 0,
+	releasedAt: 1,
+};
 const FLASH = new FotaError("flash-failed", "m");
 const FAILED: Event = { name: "failed", error: FLASH };
 

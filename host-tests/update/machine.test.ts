@@ -24,6 +24,7 @@ const LEFT = {
 } as const;
 const TRIAL = { version: "1.1.0", release: RELEASE };
 const ERROR = new FotaError("network-timeout", "m");
+const SHED = new FotaError("server-unavailable", "m", { retryAfterSeconds: 60 });
 const FLASH = new FotaError("flash-failed", "m");
 
 const STATES: Record<string, State> = {
@@ -61,6 +62,9 @@ const EVENTS: Record<string, Event> = {
 	"put-off": { name: "put-off" },
 	refused: { name: "refused", error: ERROR },
 	"check-failed": { name: "check-failed", error: ERROR },
+	"check shed": { name: "check-failed", error: SHED },
+	"fetch shed": { name: "fetch-ended", nextChunk: 4, error: SHED },
+	"last fetch shed": { name: "fetch-ended", nextChunk: 10, error: SHED },
 	ordered: { name: "ordered", order: { orderId: 3, reason: "m" }, left: LEFT },
 	"nothing-ordered": { name: "nothing-ordered" },
 	"download-opened": { name: "download-opened", nextChunk: 4 },
@@ -98,6 +102,7 @@ const TABLE: Record<string, Record<string, string>> = {
 		"put-off": "CHECKING_MANIFEST: check-order",
 		refused: "CHECKING_MANIFEST: check-order",
 		"check-failed": "IDLE: wait retry 3",
+		"check shed": "IDLE: wait shed",
 		ordered: "ROLLBACK: roll-back",
 		"nothing-ordered": "IDLE: wait poll",
 		failed: "FAILED: conclude failed",
@@ -109,6 +114,7 @@ const TABLE: Record<string, Record<string, string>> = {
 		"put-off": "CHECKING_MANIFEST: check-order",
 		refused: "CHECKING_MANIFEST: check-order",
 		"check-failed": "IDLE: wait retry 3",
+		"check shed": "IDLE: wait shed",
 		ordered: "ROLLBACK: roll-back",
 		"nothing-ordered": "IDLE: wait poll",
 		failed: "FAILED: conclude failed",
@@ -120,6 +126,7 @@ const TABLE: Record<string, Record<string, string>> = {
 		"put-off": "CHECKING_MANIFEST: check-order",
 		refused: "CHECKING_MANIFEST: check-order",
 		"check-failed": "IDLE: wait retry 3",
+		"check shed": "IDLE: wait shed",
 		ordered: "ROLLBACK: roll-back",
 		"nothing-ordered": "IDLE: wait free",
 		failed: "FAILED: conclude failed",
@@ -131,6 +138,8 @@ const TABLE: Record<string, Record<string, string>> = {
 		"fetched all": "VERIFYING: verify",
 		"fetched nothing": "DOWNLOADING: pause 1",
 		"fetched into bad flash": "FAILED: conclude failed",
+		"fetch shed": "IDLE: wait shed",
+		"last fetch shed": "VERIFYING: verify",
 		failed: "FAILED: conclude failed",
 	},
 	"DOWNLOADING open": {
@@ -140,6 +149,8 @@ const TABLE: Record<string, Record<string, string>> = {
 		"fetched all": "VERIFYING: verify",
 		"fetched nothing": "DOWNLOADING: pause 2",
 		"fetched into bad flash": "FAILED: conclude failed",
+		"fetch shed": "IDLE: wait shed",
+		"last fetch shed": "VERIFYING: verify",
 		"pause-over": "DOWNLOADING: fetch 4",
 		failed: "FAILED: conclude failed",
 	},
@@ -218,6 +229,14 @@ describe("step", () => {
 		expect(state).toMatchObject({ name: "VERIFYING", isPushed: true });
 		const { command } = step(state, { name: "failed", error: new FotaError("hash-mismatch", "m") });
 		expect(command).toMatchObject({ ending: { kind: "failed", isPushed: true } });
+	});
+
+	it("counts no failure where the server asked to come again later, and passes on when", () => {
+		for (const name of ["CHECKING_MANIFEST manifest", "CHECKING_MANIFEST order"]) {
+			const { state, command } = step(STATES[name] as State, EVENTS["check shed"] as Event);
+			expect(state).toEqual({ name: "IDLE", failureCount: 2 });
+			expect(command).toMatchObject({ until: "shed", retryAfterSeconds: 60 });
+		}
 	});
 
 	it("puts a download off after a bounded number of requests without a chunk", () => {

@@ -8,14 +8,35 @@ import {
 	backoffDelayMs,
 	firstPollDelayMs,
 	pollDelayMs,
+	reportDelayMs,
+	reportShedDelayMs,
+	shedDelayMs,
 	stallDelayMs,
-	trialReportDelayMs,
 } from "../../src/update/schedule.js";
 
 const LOW = { below: () => 0 };
 const HIGH = { below: (bound: number) => bound - 1 };
 
+const SETTINGS = { pollSeconds: 3600, confirmSeconds: 300 };
+
 describe("the waits", () => {
+	it("last at least as long as a server that sheds load has asked for, and up to half as long again by chance; five seconds at least", () => {
+		expect([shedDelayMs(60, 3600, LOW), shedDelayMs(60, 3600, HIGH)]).toEqual([60_000, 90_000]);
+		expect([shedDelayMs(1, 3600, LOW), shedDelayMs(1, 3600, HIGH)]).toEqual([5000, 10_000]);
+	});
+
+	it("are no longer for such a word than the poll interval, and an hour, whoever said it", () => {
+		expect([shedDelayMs(1e9, 600, LOW), shedDelayMs(1e9, 600, HIGH)]).toEqual([600_000, 900_000]);
+		expect(shedDelayMs(1e9, 604_800, LOW)).toBe(3_600_000);
+	});
+
+	it("take no more than a quarter of a trial for a report that was shed", () => {
+		const pace = (isOnTrial: boolean) => ({ isOnTrial, settings: SETTINGS, random: LOW });
+		expect(reportShedDelayMs(pace(true), 1000)).toBe(75_000);
+		expect(reportShedDelayMs(pace(true), 10)).toBe(10_000);
+		expect(reportShedDelayMs(pace(false), 1000)).toBe(1_000_000);
+	});
+
 	it("spread a poll by ten percent to either side", () => {
 		expect(pollDelayMs(3600, LOW)).toBe(3_240_000);
 		expect(pollDelayMs(3600, HIGH)).toBe(3_960_000);
@@ -36,7 +57,8 @@ describe("the waits", () => {
 					for (const wait of [
 						backoffDelayMs(count, poll, random),
 						stallDelayMs(count, random),
-						trialReportDelayMs(count, random),
+						reportDelayMs({ isOnTrial: true, settings: SETTINGS, random }, count),
+						shedDelayMs(count, poll, random),
 						pollDelayMs(poll, random),
 						firstPollDelayMs(poll, random),
 					]) {

@@ -2,7 +2,7 @@
 // the nonce was stale (docs/protocol.md §3). Used by server-line. It must not know what is asked, nor what follows.
 
 import { RESPONSE_MAC_HEADER } from "../protocol/device-auth.js";
-import { FotaError } from "../protocol/error-codes.js";
+import { type ErrorCode, FotaError } from "../protocol/error-codes.js";
 import { ANSWER_MAX_BYTES } from "../protocol/limits.js";
 import { PROBLEM_MEDIA_TYPE, parseProblem } from "../protocol/problem.js";
 import type { Outcome } from "../update/ports.js";
@@ -13,7 +13,7 @@ import type { HttpClient, HttpFailure } from "./http-client.js";
 import { toNetworkError } from "./http-fault.js";
 
 /** Response headers the HTTP client must keep. */
-export const ANSWER_HEADER_NAMES: readonly string[] = ["content-type", RESPONSE_MAC_HEADER];
+export const ANSWER_HEADER_NAMES: readonly string[] = ["content-type", RESPONSE_MAC_HEADER, "retry-after"];
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 15_000;
@@ -23,6 +23,7 @@ const TRIES_MAX = 2;
 /** Codes of an authenticated problem that say more than `http-status`; others mean nothing to a device. */
 const PROBLEM_CODES: readonly string[] = [
 	"nonce-stale",
+	"rate-limited",
 	"release-unknown",
 	"request-malformed",
 	"server-failed",
@@ -74,6 +75,8 @@ export class Exchange {
 	#nonce = 0;
 	#status = 0;
 	#macHex: string | undefined;
+	/** The server sheds load: come again after so many seconds. */
+	#retryAfterSeconds: number | undefined;
 	#streamedBytes = 0;
 	#error: FotaError | undefined;
 
@@ -111,6 +114,7 @@ export class Exchange {
 	#onHead(status: number, header: (name: string) => string | undefined): boolean {
 		this.#status = status;
 		this.#macHex = header(RESPONSE_MAC_HEADER);
+		this.#retryAfterSeconds = status === 429 || status === 503 ? secondsOf(header("retry-after")) : undefined;
 		this.#streamedBytes = 0;
 		this.#options.body.clear();
 		// After any other status it may be asked again.
@@ -122,7 +126,11 @@ export class Exchange {
 			return this.#refuse(new FotaError("answer-malformed", `content type ${type}`));
 		}
 		if (status >= 400 && type === PROBLEM_MEDIA_TYPE) return true;
-		return this.#refuse(new FotaError("http-status", `status ${status}`));
+		return this.#refuse(this.#statusError("http-status", `status ${status}`));
+	}
+
+	#statusError(code: ErrorCode, message: string): FotaError {
+		return new FotaError(code, message, { retryAfterSeconds: this.#retryAfterSeconds });
 	}
 
 	#onBody(buffer: Uint8Array, offset: number, byteCount: number): boolean {
@@ -186,7 +194,8 @@ export class Exchange {
 	 */
 	#concludeProblem(): Outcome<Answer> | undefined {
 		const status = `status ${this.#status}`;
-		if (this.#macHex === undefined) return { error: new FotaError("http-status", `${status}, without MAC`) };
+		if (this.#macHex === undefined)
+			return { error: this.#statusError("http-status", `${status}, without MAC`) };
 		if (!this.#isAuthentic()) return { error: new FotaError("answer-unauthenticated", this.#macFault()) };
 		const problem = parseProblem(this.#options.body.bytes());
 		if (problem.code === "nonce-stale" && this.#tryCount < TRIES_MAX) {
@@ -196,7 +205,7 @@ export class Exchange {
 			}
 		}
 		const code = PROBLEM_CODES.includes(problem.code) ? problem.code : "http-status";
-		return { error: new FotaError(code, `${status}: ${problem.detail}`) };
+		return { error: this.#statusError(code, `${status}: ${problem.detail}`) };
 	}
 
 	#isAuthentic(): boolean {
@@ -212,6 +221,11 @@ export class Exchange {
 	#macFault(): string {
 		return `status ${this.#status}, ${this.#macHex === undefined ? "without" : "wrong"} MAC`;
 	}
+}
+
+/** Retry-After in seconds (RFC 9110 §10.2.3). A date is none: a device does not know the time for sure. */
+function secondsOf(retryAfter: string | undefined): number | undefined {
+	return retryAfter !== undefined && /^[0-9]{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined;
 }
 
 /** Without its parameters, in lower case. */

@@ -10,7 +10,7 @@ export const ERROR_CODES = {
 	"http-malformed":
 		"Device: the answer is not HTTP/1.1 within the limits of docs/protocol.md §3. Tried again with back-off; the connection is dropped. Operator: something else answers at the server's address (a captive portal, a proxy).",
 	"http-status":
-		"Device: the server answered with a status outside the protocol. 429 and 5xx are tried again with back-off, and so are the others. Operator: read the server's log at that time.",
+		"Device: the server answered with a status outside the protocol. Tried again with back-off; 429 and 503 with Retry-After after that, and they count as no failure. Operator: read the server's log at that time.",
 	"answer-malformed":
 		"Device: a JSON answer was malformed, too long, too deep, or had a field outside its limits. Tried again with back-off. Operator: server and firmware speak different versions of the protocol.",
 	"answer-unauthenticated":
@@ -26,7 +26,7 @@ export const ERROR_CODES = {
 	"password-change-needed":
 		"Server: the user has a one-time password and must choose another one (POST /api/auth/password) before anything else.",
 	"rate-limited":
-		"Server: too many requests or log-in attempts in a short time; Retry-After says for how long. The device tries again with back-off. Operator: wait; raise the limit if it meets honest callers.",
+		"Server: too many requests or log-in attempts in a short time; Retry-After says for how long. The device comes again after that, and counts no failure. Operator: wait; raise the limit if it meets honest callers.",
 	// What is offered
 	"signature-invalid":
 		"Device and server: the release statement has no valid signature of a trusted release key. Security event; nothing is erased, the release is not tried again until the server offers another statement. Operator: sign with the key that the device trusts.",
@@ -106,7 +106,8 @@ export const ERROR_CODES = {
 	"not-found": "Server, and a device for a push: no such resource.",
 	"server-failed":
 		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
-	"server-unavailable": "Server: stopping, or its storage is out of reach. Tried again with back-off.",
+	"server-unavailable":
+		"Server: stopping, its storage is out of reach, or all download places are taken. The device comes again after what Retry-After says, and counts no failure; without that, with back-off.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -120,11 +121,19 @@ export class FotaError extends Error {
 	// A class field: Error.prototype.name is frozen on XS, so an assignment would throw.
 	override readonly name = "FotaError";
 	readonly code: ErrorCode;
+	/** Set where the server was only asked to come again later: no failure, and no sooner than in so many seconds. */
+	readonly retryAfterSeconds: number | undefined;
 
-	constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+	constructor(code: ErrorCode, message: string, options?: FotaErrorOptions) {
 		super(message, options);
 		this.code = code;
+		this.retryAfterSeconds = options?.retryAfterSeconds;
 	}
+}
+
+export interface FotaErrorOptions {
+	readonly cause?: unknown;
+	readonly retryAfterSeconds?: number | undefined;
 }
 
 /** Codes that are a security event on the side that raises them. */

@@ -15,6 +15,10 @@ import { findResumePoint } from "./resume.js";
 /** Failures that say nothing about how the server takes a request. */
 const PASSING_CODES: readonly string[] = ["network-unavailable", "network-timeout"];
 
+function isPassing(error: FotaError): boolean {
+	return error.retryAfterSeconds !== undefined || PASSING_CODES.includes(error.code);
+}
+
 export interface DownloadOptions {
 	readonly slots: Slots;
 	readonly crypto: Crypto;
@@ -113,7 +117,7 @@ export class Download {
 		const error = this.#error ?? connectionError;
 		this.#error = undefined;
 		// Whatever answered does not know frames without data: the chunk is fetched as a whole, or this would never end.
-		if (error && this.#isHeld && !PASSING_CODES.includes(error.code)) this.#discardHeld();
+		if (error && this.#isHeld && !isPassing(error)) this.#discardHeld();
 		if (error || this.#nextChunk >= this.#lastChunk) return error;
 		return new FotaError("chunk-malformed", `the body ended before chunk ${this.#nextChunk} was complete`);
 	}

@@ -5,7 +5,7 @@ import { jobFor } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
 import { Download } from "./download.js";
 import { toFotaError } from "./fault.js";
-import { progressLine } from "./log-lines.js";
+import { progressLine, shedLine } from "./log-lines.js";
 import { tellObservers } from "./observers.js";
 import type { Offer } from "./offer.js";
 import type { Release } from "./persistent-state.js";
@@ -153,6 +153,10 @@ export class Installer {
 
 	#noteFetchError(error: FotaError, download: Download): void {
 		const { ports, reporter } = this.#desk;
+		if (error.retryAfterSeconds !== undefined) {
+			ports.log.write("info", shedLine(error));
+			return;
+		}
 		const isSecurity = SECURITY_CODES.includes(error.code);
 		ports.log.write(
 			isSecurity ? "security" : "warn",

@@ -1,4 +1,5 @@
 // The lines a person at the serial monitor reads, and that scripts look for: pure. Used by the runner.
+import type { FotaError } from "../protocol/error-codes.js";
 import type { Offer } from "./offer.js";
 import type { State } from "./states.js";
 
@@ -35,6 +36,11 @@ function offerDetails(offer: Offer): string {
 	const { version, sizeBytes } = offer.release;
 	const way = offer.isPushed ? "pushed" : `in chunks of ${offer.chunkBytes / 1024} KB`;
 	return `${version}, ${Math.ceil(sizeBytes / 1024)} KB ${way}`;
+}
+
+/** The server asked to come again later. */
+export function shedLine({ code, message, retryAfterSeconds }: FotaError): string {
+	return `put off by the server for ${retryAfterSeconds} s: ${code}: ${message}`;
 }
 
 /** A line at each 5 % of progress; undefined between. */

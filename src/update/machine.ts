@@ -118,7 +118,7 @@ function stepChecking(state: In<"CHECKING_MANIFEST">, event: Event): Step {
 		case "nothing-ordered":
 			return idle(state.isPutOff ? "free" : "poll", 0);
 		case "check-failed":
-			return idle("retry", failureCount + 1);
+			return shed(failureCount, event.error) ?? idle("retry", failureCount + 1);
 		case "failed":
 			return fail(state, event.error, undefined);
 		default:
@@ -186,6 +186,9 @@ function stepFetched(state: In<"DOWNLOADING">, nextChunk: number, error: FotaErr
 		return go({ ...next, stallCount: 0 }, { name: "pause", stallCount: 0 });
 	const cause = error ?? new FotaError("chunk-malformed", "no chunk in the answer");
 	if (FINAL_CODES.includes(cause.code)) return fail(next, cause, release);
+	// What is in flash stays there: the download goes on when the server offers it again.
+	const pause = shed(next.failureCount, cause);
+	if (pause) return pause;
 	const stallCount = isProgress ? 1 : state.stallCount + 1;
 	if (stallCount <= STALLS_MAX) return go({ ...next, stallCount }, { name: "pause", stallCount });
 	const message = `${STALLS_MAX} tries without a chunk; last ${cause.code}: ${cause.message}`;
@@ -277,6 +280,12 @@ function fail(state: Failing, error: FotaError, release: Release | undefined): S
 
 function idle(until: Extract<Command, { name: "wait" }>["until"], failureCount: number): Step {
 	return go({ name: "IDLE", failureCount }, { name: "wait", until, failureCount });
+}
+
+/** The server asked to come again later: that is no failure. Undefined for all that is one. */
+function shed(failureCount: number, { retryAfterSeconds }: FotaError): Step | undefined {
+	if (retryAfterSeconds === undefined) return undefined;
+	return go({ name: "IDLE", failureCount }, { name: "wait", until: "shed", failureCount, retryAfterSeconds });
 }
 
 function go(state: State, command: Command): Step {

@@ -6,6 +6,7 @@ import { isApplicationBusy } from "./application.js";
 import type { RolledBack } from "./bookkeeping.js";
 import type { Desk } from "./desk.js";
 import { toFotaError } from "./fault.js";
+import { shedLine } from "./log-lines.js";
 import { judgeOffer, type Offer } from "./offer.js";
 import type { LogLevel } from "./ports.js";
 import { UNHEARD_HOURS, waitMs } from "./schedule.js";
@@ -134,6 +135,13 @@ export class Poller {
 
 	#failed(error: FotaError): void {
 		const { ports, reporter } = this.#desk;
+		if (error.retryAfterSeconds !== undefined) {
+			// It answered: its network works, and there is nothing to complain of.
+			this.#unheardSinceMs = undefined;
+			ports.log.write("info", shedLine(error));
+			this.#desk.dispatch({ name: "check-failed", error });
+			return;
+		}
 		ports.log.write(levelOf(error), `${error.code}: ${error.message}`);
 		// Any answer, even a wrong one, shows a network that a restart would not mend.
 		if (!UNHEARD_CODES.includes(error.code)) this.#unheardSinceMs = undefined;

@@ -1,15 +1,22 @@
 // Which report goes next, one at a time, beside the update itself: it never holds the update up. What must arrive
 // (start-up, outcomes, notices) is kept until the server has accepted it, with back-off; what is only of the moment
 // (started, progress) is sent once or not at all. Used by the runner. What a report says is in reports.ts.
-import type { FotaError } from "../protocol/error-codes.js";
+import type { ErrorCode, FotaError } from "../protocol/error-codes.js";
 import type { StatusAnswer, StatusReport } from "../protocol/status-report.js";
 import type { CloudCalls, Guard } from "./cloud-calls.js";
 import type { Ledger } from "./ledger.js";
+import { shedLine } from "./log-lines.js";
 import type { Log, Outcome, Timer } from "./ports.js";
 import { currentReport, type Notice, noticeReport, outcomeReport, type ReportFacts } from "./reports.js";
+import { type ReportPace, reportDelayMs, reportShedDelayMs } from "./schedule.js";
 
 /** Notices kept in RAM; the oldest goes first. */
 const NOTICES_MAX = 4;
+
+/** Of a server that sheds load, where its answer had a MAC. */
+const AUTHENTIC_CODES: readonly ErrorCode[] = ["rate-limited", "server-unavailable"];
+/** Bound on what such pauses add to a trial. */
+const SHED_MAX_MS = 3_600_000;
 
 export interface ReporterOptions {
 	readonly calls: CloudCalls;
@@ -19,8 +26,8 @@ export interface ReporterOptions {
 	readonly ledger: Ledger;
 	/** What the slots hold among them, where that is wanted. */
 	readonly facts: (areSlotsWanted: boolean) => ReportFacts;
-	/** Wait after the n-th failure in a row. */
-	readonly delayMs: (failureCount: number) => number;
+	/** For the waits behind reports that were not accepted. */
+	readonly pace: () => ReportPace;
 	readonly onAccepted: (answer: StatusAnswer) => void;
 }
 
@@ -46,6 +53,9 @@ export class Reporter {
 	#urgent: { readonly report: StatusReport; readonly done: () => void } | undefined;
 	#failureCount = 0;
 	#retry: unknown;
+	/** That wait is one the server asked for: nothing shortens it. */
+	#isShed = false;
+	#shedMs = 0;
 	#progressTimer: unknown;
 	#isStopped = false;
 
@@ -56,6 +66,11 @@ export class Reporter {
 	/** The server has accepted a report since this start. */
 	get hasBeenAccepted(): boolean {
 		return this.#hasBeenAccepted;
+	}
+
+	/** How long reports have waited since this start because the server, certainly the server, asked for it. */
+	get shedMs(): number {
+		return this.#shedMs;
 	}
 
 	/** The start-up report. */
@@ -103,8 +118,16 @@ export class Reporter {
 		this.kick();
 	}
 
-	/** Next of all, without waiting for a back-off. `done` is called when it was accepted or failed. */
+	/**
+	 * Next of all, without waiting for a back-off. `done` is called when it was accepted or failed; later, too, where the
+	 * server has asked for a pause, which it is not worth breaking.
+	 */
 	urgent(report: StatusReport, done: () => void): void {
+		const { timer, guard } = this.#options;
+		if (this.#isShed) {
+			timer.set(() => guard(done), 0);
+			return;
+		}
 		this.#urgent = { report, done };
 		this.#isUpdateDue = false;
 		this.#send();
@@ -122,6 +145,7 @@ export class Reporter {
 
 	/** The server was just reached: no use in waiting any longer. */
 	kickNow(): void {
+		if (this.#isShed) return;
 		this.#clearRetry();
 		this.#send();
 	}
@@ -202,10 +226,14 @@ export class Reporter {
 	}
 
 	#failed(delivery: Delivery, error: FotaError): void {
-		const { log, timer, guard, delayMs } = this.#options;
+		const { log, pace } = this.#options;
 		const isRefused = error.code === "request-malformed";
 		// Refused for them, perhaps: then the others pass without.
 		if (delivery.report.slots !== undefined && !isRefused) this.#areSlotsDue = true;
+		if (error.retryAfterSeconds !== undefined) {
+			this.#shed(delivery, error, error.retryAfterSeconds);
+			return;
+		}
 		if (!delivery.isKept) {
 			// An urgent one: whoever waits for it goes on.
 			delivery.accepted();
@@ -220,19 +248,39 @@ export class Reporter {
 			this.kick();
 			return;
 		}
-		const waitMs = delayMs(++this.#failureCount);
+		const waitMs = reportDelayMs(pace(), ++this.#failureCount);
 		const seconds = Math.round(waitMs / 1000);
 		log.write("warn", `report not accepted, again in ${seconds} s: ${error.code}: ${error.message}`);
-		this.#clearRetry();
+		this.#retryIn(waitMs);
+		if (this.#urgent) this.#send();
+	}
+
+	/** No failure: what is kept goes later, and nothing goes before. */
+	#shed(delivery: Delivery, error: FotaError, retryAfterSeconds: number): void {
+		const { log, pace } = this.#options;
+		const waitMs = reportShedDelayMs(pace(), retryAfterSeconds);
+		log.write("info", `report: ${shedLine(error)}`);
+		if (!delivery.isKept) delivery.accepted();
+		this.#urgent?.done();
+		this.#urgent = undefined;
+		this.#isShed = true;
+		// Threat: whoever answers in the server's place draws a bad firmware's trial out. A problem with a MAC is its own.
+		if (AUTHENTIC_CODES.includes(error.code)) this.#shedMs = Math.min(SHED_MAX_MS, this.#shedMs + waitMs);
+		this.#retryIn(waitMs);
+	}
+
+	#retryIn(waitMs: number): void {
+		const { timer, guard } = this.#options;
+		timer.clear(this.#retry);
 		this.#retry = timer.set(
 			() =>
 				guard(() => {
 					this.#retry = undefined;
+					this.#isShed = false;
 					this.#send();
 				}),
 			waitMs,
 		);
-		if (this.#urgent) this.#send();
 	}
 
 	#clearRetry(): void {

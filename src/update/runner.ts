@@ -23,7 +23,6 @@ import type { Ports, PushListener, PushOffer, PushSink, SlotInfo, TimerId } from
 import { PushIntake } from "./push-intake.js";
 import { Reporter } from "./reporter.js";
 import { currentReport, type ReportFacts } from "./reports.js";
-import { backoffDelayMs, trialReportDelayMs } from "./schedule.js";
 import type { Command, Event, State, StateName } from "./states.js";
 import { Supervisor } from "./supervisor.js";
 import type { Updater } from "./updater.js";
@@ -80,7 +79,7 @@ class Runner implements Updater, Desk {
 			log,
 			ledger: this.ledger,
 			facts: (areSlotsWanted) => this.#facts(areSlotsWanted),
-			delayMs: (failureCount) => this.#reportDelayMs(failureCount),
+			pace: () => ({ isOnTrial: this.#state.name === "BOOT_VERIFICATION", settings, random: ports.random }),
 			onAccepted: (answer) => this.#reportAccepted(answer),
 		});
 		this.#parts = {
@@ -235,12 +234,6 @@ class Runner implements Updater, Desk {
 		if (!answer.isRollbackPending) return;
 		if (this.#isJudged && this.#state.name === "IDLE") this.dispatch({ name: "order-announced" });
 		else this.#isOrderAnnounced = true;
-	}
-
-	#reportDelayMs(failureCount: number): number {
-		const { random } = this.ports;
-		if (this.#state.name === "BOOT_VERIFICATION") return trialReportDelayMs(failureCount, random);
-		return backoffDelayMs(failureCount, this.settings.pollSeconds, random);
 	}
 
 	#facts(areSlotsWanted = false): ReportFacts {

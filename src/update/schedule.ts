@@ -1,11 +1,20 @@
 // How long to wait: pure functions of a random source. Used by the runner and the reporter. Jitter keeps a fleet that
 // starts together from asking together; back-off keeps a server in trouble from being pressed; every wait has an end.
+import type { Settings } from "../protocol/identity.js";
 import type { Random } from "./ports.js";
 import type { Command } from "./states.js";
 
 const BACKOFF_BASE_MS = 5000;
 const BACKOFF_CAP_MS = 60_000;
 const STALL_BASE_MS = 1000;
+
+/**
+ * Threat: whoever answers in the server's place, for the header has no MAC, silences a device for good. So no longer than it
+ * would have been silent by itself, and never longer than this; nobody gains more by it than by answering nothing at all.
+ */
+const SHED_CAP_SECONDS = 3600;
+/** Of a pause that the server asked for, half of it and at least this is added by chance. */
+const SHED_SPREAD_MIN_MS = 5000;
 
 /**
  * A device that has asked in vain for so long restarts: a radio or network stack that hangs is cured by nothing else. Rare
@@ -26,6 +35,8 @@ export function waitMs(
 			return pollDelayMs(pollSeconds, random);
 		case "free":
 			return busyDelayMs(random);
+		case "shed":
+			return shedDelayMs(command.retryAfterSeconds ?? 0, pollSeconds, random);
 		case "retry":
 			return backoffDelayMs(command.failureCount, pollSeconds, random);
 	}
@@ -46,15 +57,43 @@ export function busyDelayMs(random: Random): number {
 	return spread(30_000, 0.2, random);
 }
 
+/**
+ * Until a server that sheds load is asked the same again: what it said, at most `capSeconds` and an hour, at least 5 s, and by
+ * chance up to half as much again, or 5 s. Never less: those it sheds at one moment must not come back at one.
+ */
+export function shedDelayMs(retryAfterSeconds: number, capSeconds: number, random: Random): number {
+	const saidMs = Math.min(retryAfterSeconds, capSeconds, SHED_CAP_SECONDS) * 1000;
+	// A word of 0 must not make it ask without rest.
+	const pauseMs = Math.max(BACKOFF_BASE_MS, saidMs);
+	return pauseMs + random.below(Math.max(SHED_SPREAD_MIN_MS, Math.floor(pauseMs / 2)) + 1);
+}
+
 /** After the n-th failure in a row (from 1): 5 s · 2^(n−1), ±20 %, up to the poll interval but at least a minute. */
 export function backoffDelayMs(failureCount: number, pollSeconds: number, random: Random): number {
 	const capMs = Math.max(BACKOFF_CAP_MS, pollSeconds * 1000);
 	return spread(Math.min(capMs, doubled(BACKOFF_BASE_MS, failureCount)), 0.2, random);
 }
 
-/** Between reports that were not accepted, while on trial: the deadline is near, so never more than 15 s. */
-export function trialReportDelayMs(failureCount: number, random: Random): number {
-	return spread(Math.min(15_000, doubled(2000, failureCount)), 0.2, random);
+export interface ReportPace {
+	readonly isOnTrial: boolean;
+	readonly settings: Pick<Settings, "pollSeconds" | "confirmSeconds">;
+	readonly random: Random;
+}
+
+/** After the n-th report in a row that was not accepted. On trial the deadline is near, so never more than 15 s. */
+export function reportDelayMs({ isOnTrial, settings, random }: ReportPace, failureCount: number): number {
+	if (isOnTrial) return spread(Math.min(15_000, doubled(2000, failureCount)), 0.2, random);
+	return backoffDelayMs(failureCount, settings.pollSeconds, random);
+}
+
+/**
+ * After a report that a server which sheds load did not take. On trial it is granted a quarter of the time in which a report
+ * must be accepted. Threat: a pause that outlasts the trial has a good firmware rolled back.
+ */
+export function reportShedDelayMs(pace: ReportPace, retryAfterSeconds: number): number {
+	const { isOnTrial, settings, random } = pace;
+	const capSeconds = isOnTrial ? Math.floor(settings.confirmSeconds / 4) : settings.pollSeconds;
+	return shedDelayMs(retryAfterSeconds, capSeconds, random);
 }
 
 /** After the n-th request in a row that brought no chunk: 1 s · 2^(n−1), ±20 %, up to a minute. */

@@ -91,8 +91,10 @@ export type Event =
 export type Command =
 	| {
 			readonly name: "wait";
-			readonly until: "first-poll" | "poll" | "retry" | "free";
+			readonly until: "first-poll" | "poll" | "retry" | "free" | "shed";
 			readonly failureCount: number;
+			/** Of "shed": as the server said. */
+			readonly retryAfterSeconds?: number | undefined;
 	  }
 	| { readonly name: "check-manifest" }
 	| { readonly name: "check-order" }

@@ -110,7 +110,8 @@ export class Supervisor {
 			unhealthy,
 			wellMs: nowMs - (wellSinceMs ?? nowMs),
 			isReported: reporter.hasBeenAccepted || this.#isVouchedFor,
-			deadlineMs: hasDeadline ? settings.confirmSeconds * 1000 : undefined,
+			// Time in which the server itself kept reports off is not held against the release.
+			deadlineMs: hasDeadline ? settings.confirmSeconds * 1000 + reporter.shedMs : undefined,
 		});
 		if (verdict.verdict === "wait") this.watchTrial(hasDeadline);
 		else if (verdict.verdict === "confirm") this.#desk.dispatch({ name: "trial-passed" });
