@@ -134,6 +134,7 @@ struct chip_booted {
 struct chip_options {
 	bool flash_timing; /* flash operations take CHIP_*_US of virtual time */
 	bool fast; /* virtual clock */
+	uint32_t pace; /* virtual seconds that pass in a real one where time would jump, 0: it jumps */
 	bool measure_memory;
 	bool cut_stays_off;
 	bool network_loss_resets; /* --network-loss reset (else stall) */

@@ -105,6 +105,8 @@ static bool simple_value(struct option_parser *parser)
 		options->watchdog_ms = (uint32_t)option_number(parser, 100, 3600000);
 	else if (!strcmp(name, "--epoch"))
 		options->epoch_us = (int64_t)option_number(parser, 0, UINT32_MAX) * 1000000;
+	else if (!strcmp(name, "--pace"))
+		options->pace = (uint32_t)option_number(parser, 1, 1000000);
 	else if (!strcmp(name, "--link-rate"))
 		options->link_rate = option_number(parser, 1, 1000000000);
 	else if (!strcmp(name, "--link-rtt"))
@@ -160,7 +162,7 @@ static int finish(struct option_parser *parser)
 		fprintf(stderr, "xs-fota-sim: --flash FILE is missing: the flash contents of the device\n");
 		return 1;
 	}
-	if (options->link_rate || options->link_rtt_us)
+	if (options->pace || options->link_rate || options->link_rtt_us)
 		options->fast = true;
 	if (options->flash_timing && !options->fast)
 		fprintf(stderr, "xs-fota-sim: note: --flash-timing without --fast waits in real time\n");

@@ -28,6 +28,8 @@ static const char run_help[] =
 	"\n"
 	"Time\n"
 	"  --fast                 virtual time: jumps to the next timer while no socket is open\n"
+	"  --pace N               as --fast, but N virtual seconds of a jump take a real one: idle\n"
+	"                         devices leave the processor to others\n"
 	"  --flash-timing         flash takes time: 45 ms a sector erase, 150 ms a 64 KiB block\n"
 	"                         erase, 0.7 ms a 256-byte page\n"
 	"  --link-rate BYTES_PER_S --link-rtt MS --tcp-window BYTES\n"

@@ -60,7 +60,11 @@ describe("modules of an image", () => {
 });
 
 describe("timer and time", () => {
-	it("fires in order, repeats, reschedules and clears, in virtual time", async () => {
+	it.each([
+		{ time: "virtual time", options: ["--fast"], leastMs: 0 },
+		{ time: "virtual time that takes its time", options: ["--pace", "60"], leastMs: 990 },
+	])("fires in order, repeats, reschedules and clears, in $time", async ({ options, leastMs }) => {
+		const beginMs = performance.now();
 		const run = await runModules(
 			{
 				main: `import Timer from "timer"; import Time from "time"; ${PRINT}
@@ -75,7 +79,7 @@ describe("timer and time", () => {
 					say("ticks", Time.ticks, Time.delta(Time.ticks));
 					Timer.set(() => say("end"), 60001);`,
 			},
-			"--fast",
+			...options,
 			"--until",
 			"end",
 		);
@@ -93,6 +97,7 @@ describe("timer and time", () => {
 			"end",
 		]);
 		expect(run.stats.virtualMs).toBe(60001);
+		expect(performance.now() - beginMs).toBeGreaterThanOrEqual(leastMs);
 	});
 
 	it("keeps the wall clock over a restart but not over a power cut, and lets it jump", async () => {

@@ -103,6 +103,17 @@ static void wait_following(uint64_t due_us)
 		overslept_us = earlier(overslept_us + slept_us - due_us, OVERSLEPT_MAX_US);
 }
 
+/* What would be a jump takes real time, a part of it; a long one in pieces, with signs of life between them. What the host
+ * sleeps too long does not count: where many devices want the processor, virtual time is slow, and they want less. */
+static void wait_paced(uint64_t now, uint64_t next)
+{
+	uint64_t due_us = (next - now) / chip->options.pace;
+	uint64_t begin_us = clock_real_us();
+	wait_for_host(limited(due_us));
+	uint64_t passed_us = earlier(clock_real_us() - begin_us, limited(due_us));
+	clock_jump_to(passed_us < due_us ? now + passed_us * chip->options.pace : next);
+}
+
 static void wait_for_event(void)
 {
 	uint64_t now = chip_clock_us();
@@ -127,6 +138,8 @@ static void wait_for_event(void)
 		wait_following(next - now);
 	else if (chip->options.fast && sim_udp_patience_us() > 0)
 		wait_for_host(sim_udp_patience_us());
+	else if (chip->options.pace && next != EVENT_LOOP_NEVER)
+		wait_paced(now, next);
 	else if (chip->options.fast && next != EVENT_LOOP_NEVER)
 		clock_jump_to(next);
 	else
