@@ -106,6 +106,11 @@ const RULES: readonly (readonly [room: string, rule: (arrow: Import) => boolean]
 	// Runs on the device: the old system's way, for comparison.
 	["scripts/bench/old-way.ts", anyOf(isModdable, ({ to }) => /^(adapters|native|protocol)\//.test(to))],
 	["scripts/", anyOf(isIn("scripts", "src/protocol", "cli", "server"), isNode, isPackage)],
+	// One has to know which board it runs on.
+	[
+		"host-tests/firmware/fails-on-revision-b.ts",
+		anyOf(isModdable, isLibrary, ({ to }) => to === "adapters/identity-store" || to === "native/fota-flash"),
+	],
 	["host-tests/firmware/", anyOf(isIn("host-tests/firmware"), isModdable, isLibrary)],
 	["examples/", anyOf(isIn("examples"), isModdable, isLibrary)],
 	["host-tests/", anyOf(isIn("host-tests", "src", "server", "cli", "web"), isNode, isPackage)],

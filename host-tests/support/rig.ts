@@ -47,6 +47,7 @@ export type Entry =
 	| "never-healthy"
 	| "fills-storage"
 	| "busy-at-first"
+	| "fails-on-revision-b"
 	| "sensor";
 
 export interface ReleaseOptions
