@@ -1,6 +1,6 @@
 // npm run bench:server: what the server carries, with the load generator on the same machine, as ratios within one run
 // (docs/operation.md, "Sizing and scaling out"). Table on standard output, progress on standard error. Exit status 1 when a
-// goal is missed.
+// goal is missed, 2 when the run came to no end.
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
@@ -68,6 +68,9 @@ async function main(): Promise<number> {
 		const missed = rows.filter((row) => isMet(row) === false);
 		say(`${Math.round((Date.now() - startMs) / 1000)} s; goals missed: ${missed.length}`);
 		return missed.length === 0 ? 0 : 1;
+	} catch (error) {
+		say(`not measured: ${(error as Error).message}`);
+		return 2;
 	} finally {
 		await bench.close();
 	}

@@ -79,6 +79,7 @@ async function pollAll(bench: Bench, { server, fleet }: Site): Promise<void> {
 	});
 	if (result.requestCount < fleet.count)
 		throw new Error(
-			`only ${result.requestCount} of ${fleet.count} devices polled in ${PASS_TIMEOUT_MS / 1000} s`,
+			`only ${result.requestCount} of ${fleet.count} devices polled in ${PASS_TIMEOUT_MS / 1000} s: ` +
+				"run it again when the machine has nothing else to do, or on a quicker disk (--folder)",
 		);
 }
