@@ -6,7 +6,7 @@
 // Called by npm's scripts, the Dockerfile and the tests. The program and its packages are bundled into one file, because
 // to find and read a thousand small ones takes far longer than everything else at a start. It is made anew when one of
 // the project's files in it, or the lock file of the packages, is another than when it was made.
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -50,6 +50,8 @@ async function bundle(program) {
 		logLevel: "error",
 	});
 	mkdirSync(FOLDER, { recursive: true });
+	// Until it is written again nothing counts as fresh: another process may have made it of newer sources meanwhile.
+	rmSync(madeOf, { force: true });
 	// The map first: whoever sees the bundle finds everything.
 	for (const file of outputFiles.toSorted((a, b) => b.path.length - a.path.length))
 		replace(file.path, file.contents);

@@ -42,20 +42,27 @@ function listenFault(wanted: { readonly port: number; readonly host: string }, c
  * for (nginx keeps such ones, and whoever connects and says nothing). To be called before there is any.
  */
 export function watchUnusedConnections(fastify: Server): () => void {
-	const unused = new Set<Socket>();
+	/** By the address at the other end: with TLS the socket of a request is another one than that of the connection. */
+	const unused = new Map<string, Socket>();
 	let isEnding = false;
-	const watch = (socket: Socket) => {
+	fastify.server.on("connection", (socket: Socket) => {
 		// The port is open for a moment yet.
 		if (isEnding) return socket.destroy();
-		unused.add(socket);
-		socket.once("close", () => unused.delete(socket));
-	};
-	fastify.server.on(fastify.initialConfig.https ? "secureConnection" : "connection", watch);
-	fastify.server.on("request", (request: IncomingMessage) => unused.delete(request.socket));
+		const peer = peerOf(socket);
+		unused.set(peer, socket);
+		socket.once("close", () => {
+			if (unused.get(peer) === socket) unused.delete(peer);
+		});
+	});
+	fastify.server.on("request", ({ socket }: IncomingMessage) => unused.delete(peerOf(socket)));
 	return () => {
 		isEnding = true;
-		for (const socket of unused) socket.destroy();
+		for (const socket of unused.values()) socket.destroy();
 	};
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+	return `${remoteAddress} ${remotePort}`;
 }
 
 /** Takes no new requests; cuts those that are under way after `timeoutMs`. */

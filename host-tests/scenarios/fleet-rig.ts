@@ -22,6 +22,8 @@ import {
 /** Virtual seconds in a real one while a device has nothing to do: fifty that only jumped would take all there is. */
 const PACE = 10;
 const SLOT_BYTES = 7 * 65_536;
+/** The clock runs ahead by half a minute at each look: silence is not what is shown here. */
+const NEVER_MS = 365 * 86_400_000;
 /** Until what is waited for: some minutes, on a machine that has other things to do. */
 const PATIENCE_MS = 1_200_000;
 const LOOK_EVERY_MS = 250;
@@ -68,7 +70,9 @@ export class Fleet {
 			if (everyMs === ROLLOUT_TASK_MS) tasks.push(task);
 			return () => {};
 		};
-		const rig = await Rig.open({ app: { every, nowMs: () => Date.now() + clock.aheadMs } });
+		const rig = await Rig.open({
+			app: { every, nowMs: () => Date.now() + clock.aheadMs, silentAfterMs: NEVER_MS },
+		});
 		const fleet = new Fleet(rig, clock, tasks);
 		for (let index = 0; index < deviceCount; index++) await fleet.#register(`unit-${index}`);
 		return fleet;

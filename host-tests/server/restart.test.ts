@@ -88,7 +88,8 @@ describe("a restart on the same data folder", () => {
 				},
 			);
 		const missing = await fetchChunk();
-		expect([missing.statusCode, missing.json().code]).toEqual([503, "server-unavailable"]);
+		expect([missing.statusCode, missing.json().code]).toEqual([500, "server-failed"]);
+		expect(missing.headers["retry-after"]).toBeUndefined();
 		await rig.publish();
 		expect((await fetchChunk()).statusCode).toBe(200);
 		await rig.close();

@@ -1,10 +1,14 @@
 // Stopping while a download is under way.
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { framesLength } from "../../src/protocol/chunk-frames.js";
 import { sha256 } from "./release-kit.js";
 import { ServerRig } from "./server-rig.js";
+import { writeCertificate } from "./test-certificate.js";
 
 // More than the socket buffers of both sides hold, so that the server is in the middle when the reader stops.
 const IMAGE_BYTES = 8 * 1024 * 1024;
@@ -60,6 +64,20 @@ describe("a server that is told to stop", () => {
 		socket.on("error", () => undefined);
 		socket.resume();
 		if (!socket.closed) await once(socket, "close");
+	});
+
+	it("waits for nobody who was to shake hands (TLS) and says nothing", async () => {
+		const folder = await mkdtemp(join(tmpdir(), "fota-stop-test-"));
+		rig = await ServerRig.create({ stopTimeoutMs: NEVER_MS, tls: await writeCertificate(folder, "server") });
+		await rm(folder, { recursive: true });
+		const url = new URL(await rig.app.listen());
+		const accepted = once(rig.server.server, "connection");
+		socket = connect(Number(url.port), url.hostname);
+		socket.on("error", () => undefined);
+		const closed = once(socket, "close");
+		await accepted;
+		await rig.close();
+		await closed;
 	});
 
 	it("waits for nobody who is connected and has not asked for anything", async () => {

@@ -112,4 +112,14 @@ describe("the slots", () => {
 		device.run(HOUR_MS, () => device.server.reports.length > 0);
 		expect(told(device)).toHaveLength(1);
 	});
+
+	it("are left out where the report with them is refused, which goes all the same", () => {
+		const device = offering("1.1.0");
+		device.server.release = undefined;
+		let count = 0;
+		device.server.fault = (kind) => (kind === "report" && count++ === 0 ? "request-malformed" : undefined);
+		device.run(HOUR_MS, () => device.server.reports.length > 0);
+		expect(told(device)).toEqual([]);
+		expect(device.server.reports[0]).toMatchObject({ state: "IDLE", version: "1.0.0" });
+	});
 });

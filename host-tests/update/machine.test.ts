@@ -231,11 +231,11 @@ describe("step", () => {
 		expect(command).toMatchObject({ ending: { kind: "failed", isPushed: true } });
 	});
 
-	it("counts no failure where the server asked to come again later, and passes on when", () => {
+	it("passes on when the server asked to come again, and how often it did", () => {
 		for (const name of ["CHECKING_MANIFEST manifest", "CHECKING_MANIFEST order"]) {
 			const { state, command } = step(STATES[name] as State, EVENTS["check shed"] as Event);
-			expect(state).toEqual({ name: "IDLE", failureCount: 2 });
-			expect(command).toMatchObject({ until: "shed", retryAfterSeconds: 60 });
+			expect(state).toEqual({ name: "IDLE", failureCount: 3 });
+			expect(command).toMatchObject({ until: "shed", retryAfterSeconds: 60, failureCount: 3 });
 		}
 	});
 

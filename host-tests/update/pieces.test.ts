@@ -32,9 +32,11 @@ describe("the waits", () => {
 
 	it("take no more than a quarter of a trial for a report that was shed", () => {
 		const pace = (isOnTrial: boolean) => ({ isOnTrial, settings: SETTINGS, random: LOW });
-		expect(reportShedDelayMs(pace(true), 1000)).toBe(75_000);
-		expect(reportShedDelayMs(pace(true), 10)).toBe(10_000);
-		expect(reportShedDelayMs(pace(false), 1000)).toBe(1_000_000);
+		expect(reportShedDelayMs(pace(true), 1000, 1)).toBe(75_000);
+		expect(reportShedDelayMs(pace(true), 10, 100)).toBe(10_000);
+		expect(reportShedDelayMs(pace(false), 1000, 1)).toBe(1_000_000);
+		// Again and again: as behind any trouble, up to ten minutes.
+		expect(reportShedDelayMs(pace(false), 10, 100)).toBe(480_000);
 	});
 
 	it("spread a poll by ten percent to either side", () => {

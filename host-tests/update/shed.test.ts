@@ -106,7 +106,25 @@ describe("a server that sheds load", () => {
 		expect(device.run(HOUR_MS, () => device.version === "1.0.0")).toBe(true);
 	});
 
-	it("cannot silence a device for longer than it would be silent by itself", () => {
+	it.each(["manifest", "chunks", "report"] as const)(
+		"is pressed less and less where it says the same few seconds for hours (%s)",
+		(kind) => {
+			const device = offering("1.1.0");
+			if (kind === "report") device.server.release = undefined;
+			const askedMs = shedding(device, { kind, count: 1000, seconds: 10 });
+			device.run(6 * HOUR_MS);
+			expect(askedMs.length).toBeGreaterThan(20);
+			const gaps = askedMs.slice(1).map((ms, index) => ms - (askedMs[index] ?? 0));
+			expect(Math.min(...gaps)).toBeGreaterThanOrEqual(10_000);
+			for (const gapMs of gaps.slice(9)) {
+				expect(gapMs).toBeGreaterThanOrEqual(480_000);
+				expect(gapMs).toBeLessThanOrEqual(721_000);
+			}
+			expect(lines(device, /FAILED|stalled/)).toEqual([]);
+		},
+	);
+
+	it("cannot silence a device for longer than about the time that it would be silent by itself", () => {
 		const device = offering("1.1.0");
 		device.settings = { ...device.settings, pollSeconds: 900 };
 		const askedMs = shedding(device, {

@@ -12,7 +12,9 @@ export interface KnownSlot {
 /** The slots that are not as they were known. */
 export function slotsOfReport(known: readonly KnownSlot[], report: StatusReport): KnownSlot[] {
 	const said = report.slots === undefined ? [] : report.slots.map((slot) => toSlot(known, slot));
-	const slots = said.length > 0 ? said : [runningSlot(known, report), ...leftSlots(known, report)];
+	const slots = said.length > 0 ? said : [runningSlot(known, report)];
+	// A device tells of two at most: a third one, a factory's, is known by what was said of it when it ran.
+	slots.push(...leftSlots(known, report).filter(({ slot }) => !slots.some((named) => named.slot === slot)));
 	return slots.filter((slot) => !known.some((item) => isSame(item, slot)));
 }
 

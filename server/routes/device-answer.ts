@@ -36,7 +36,7 @@ export const DeviceAnswer = Type.Object({
 export const FlightRecordAnswer = Type.Object({
 	update_id: Type.Integer(),
 	at: nullable(TimeAnswer),
-	stage: nullable(Type.String({ description: "State of the device before the failure" })),
+	stage: nullable(Type.String({ description: "State in which it failed" })),
 	offset_bytes: nullable(Type.Integer()),
 	error_code: Type.String(),
 	error: Type.String(),

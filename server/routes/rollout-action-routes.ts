@@ -6,7 +6,12 @@ import { audit } from "../auth/audit.js";
 import { operatorOf } from "../auth/operator.js";
 import { ROLLOUT_ACTIONS, type RolloutAction } from "../domain/rollout-plan.js";
 import type { Server, Services } from "../services.js";
-import { actOnRollout, deleteDraft, retryFailedDevices } from "../stores/rollout-service.js";
+import {
+	actOnRollout,
+	deleteDraft,
+	type RetriedPage,
+	retryFailedDevices,
+} from "../stores/rollout-service.js";
 import { describe } from "./operation.js";
 import { rolloutDetailAnswer } from "./rollout-answer.js";
 import { knownRollout } from "./rollout-routes.js";
@@ -79,17 +84,24 @@ function registerRetry(server: Server, services: Services): void {
 		async (request) => {
 			const { rollout_id: id } = request.params;
 			const act = actOf(services, request);
-			const count = await db.transaction().execute(async (transaction) => {
-				const deviceCount = await retryFailedDevices(transaction, id, act);
-				await audit(transaction, request, {
-					action: "rollout.retry-failed",
-					target: `rollout:${id}`,
-					details: { reason: act.reason, device_count: deviceCount },
-					nowMs: act.nowMs,
+			const retryFrom = (after: string) =>
+				db.transaction().execute(async (transaction) => {
+					const page = await retryFailedDevices(transaction, { rolloutId: id, after, ...act });
+					await audit(transaction, request, {
+						action: "rollout.retry-failed",
+						target: `rollout:${id}`,
+						details: { reason: act.reason, device_count: page.count },
+						nowMs: act.nowMs,
+					});
+					return page;
 				});
-				return deviceCount;
-			});
-			return { device_count: count };
+			let deviceCount = 0;
+			for (let after: string | undefined = ""; after !== undefined; ) {
+				const { count, next }: RetriedPage = await retryFrom(after);
+				deviceCount += count;
+				after = next;
+			}
+			return { device_count: deviceCount };
 		},
 	);
 }

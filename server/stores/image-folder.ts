@@ -114,13 +114,17 @@ async function openImage(path: string): Promise<OpenImage> {
 	try {
 		file = await open(path, "r");
 	} catch (cause) {
-		throw new FotaError("server-unavailable", "the image is not in the store", { cause });
+		// Without a word of coming again: devices would ask for what is gone, and take it for no failure.
+		const isGone = (cause as NodeJS.ErrnoException).code === "ENOENT";
+		throw new FotaError(isGone ? "server-failed" : "server-unavailable", "the image is not in the store", {
+			cause,
+		});
 	}
 	return {
 		async read(offsetBytes, into) {
 			for (let at = 0; at < into.length; ) {
 				const { bytesRead } = await file.read(into, at, into.length - at, offsetBytes + at);
-				if (bytesRead === 0) throw new FotaError("server-unavailable", "the image in the store is shorter");
+				if (bytesRead === 0) throw new FotaError("server-failed", "the image in the store is shorter");
 				at += bytesRead;
 			}
 		},

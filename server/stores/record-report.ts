@@ -1,6 +1,7 @@
 // Takes a status report into the database. Status, slots, events, the history of updates and the end of a rollback order
 // are one transaction: an accepted report is never half recorded. Called by the routes on which devices report.
 import type { FastifyBaseLogger } from "fastify";
+import { FotaError } from "../../src/protocol/error-codes.js";
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import { announce } from "../announce.js";
 import { slotsOfReport } from "../domain/device-slots.js";
@@ -55,11 +56,13 @@ export async function recordReport(
 
 async function record(
 	db: Records,
-	{ device_id: deviceId, device_type: deviceType }: DeviceRow,
+	device: DeviceRow,
 	report: StatusReport,
 	nowMs: number,
 ): Promise<Recorded> {
+	const { device_id: deviceId, device_type: deviceType } = device;
 	await lockDevice(db, deviceId);
+	await checkSameBoard(db, device);
 	const row = await findStatus(db, deviceId);
 	const before = row && reportOf(row);
 	const events = eventsOfReport(deviceId, before, report);
@@ -75,6 +78,18 @@ async function record(
 	const news = [...events, ...voided];
 	await appendEvents(db, news, nowMs);
 	return { isRollbackPending, events: news, rolloutId };
+}
+
+/** Another board may have been given the name, and another key, since the report was let in. */
+async function checkSameBoard(db: Records, device: DeviceRow): Promise<void> {
+	const { device_key: key, key_generation: generation } = device;
+	const now = await db
+		.selectFrom("devices")
+		.select(["device_key", "key_generation"])
+		.where("device_id", "=", device.device_id)
+		.executeTakeFirst();
+	if (now?.device_key !== key || now.key_generation !== generation)
+		throw new FotaError("auth-failed", "the device has another key by now");
 }
 
 async function weighOrder(

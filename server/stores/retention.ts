@@ -1,6 +1,6 @@
 // Removes lines of the event log and the security log and finished updates that are older than the operator wants to keep,
-// never without a word, and what is over of sessions and log-in attempts. The audit log, the rollouts, and the last update
-// of each device are kept for ever. Called by the server's hourly task.
+// never without a word, and what is over of sessions and log-in attempts. The audit log, the rollouts, the last
+// update and the last failure of each device are kept for ever. Called by the server's hourly task.
 import type { FastifyBaseLogger } from "fastify";
 import { announce } from "../announce.js";
 import { ATTEMPT_WINDOW_MS } from "../auth/log-in.js";
@@ -49,7 +49,7 @@ async function removeOldEvents(tools: RetentionTools): Promise<void> {
 			if ((await removeBatch(tools, log)) < BATCH) break;
 }
 
-/** Through all that are old enough, a step at a time: the last one of each device is passed over, however old it is. */
+/** Through all that are old enough, a step at a time: the last one and the last failure of each device are passed over. */
 async function removeOldUpdates(tools: RetentionTools): Promise<void> {
 	let from: Place | undefined = { startedAtMs: 0, id: 0 };
 	for (let count = 0; count < BATCHES_MAX && from !== undefined && !tools.isStopping(); count++)
@@ -69,7 +69,9 @@ async function removeUpdateBatch(tools: RetentionTools, from: Place): Promise<Pl
 		const rows = await oldUpdates(transaction, from, nowMs - tools.logRetentionMs);
 		const last = rows.at(-1);
 		const next = rows.length < BATCH ? undefined : last && { startedAtMs: last.at_ms, id: last.id };
-		const old = rows.filter((row) => row.finished_at_ms !== null && row.id !== row.newest_id);
+		const isKept = (row: (typeof rows)[number]) =>
+			row.id === row.newest_id || row.id === row.newest_failed_id;
+		const old = rows.filter((row) => row.finished_at_ms !== null && !isKept(row));
 		if (old.length === 0) return { next, events: [] };
 		const ids = old.map((row) => row.id);
 		await transaction.deleteFrom("updates").where("id", "in", ids).execute();
@@ -82,27 +84,38 @@ async function removeUpdateBatch(tools: RetentionTools, from: Place): Promise<Pl
 }
 
 function oldUpdates(transaction: Records, { startedAtMs, id }: Place, beforeMs: number) {
-	return transaction
-		.selectFrom("updates")
-		.select(["id", "started_at_ms as at_ms", "finished_at_ms"])
-		.select((select) =>
-			select
-				.selectFrom("updates as newest")
-				.select((newest) => newest.fn.max("newest.id").as("newest_id"))
-				.whereRef("newest.device_id", "=", "updates.device_id")
-				.as("newest_id"),
-		)
-		.where("started_at_ms", "<", beforeMs)
-		.where((where) =>
-			where.or([
-				where("started_at_ms", ">", startedAtMs),
-				where.and([where("started_at_ms", "=", startedAtMs), where("id", ">", id)]),
-			]),
-		)
-		.orderBy("started_at_ms")
-		.orderBy("id")
-		.limit(BATCH)
-		.execute();
+	return (
+		transaction
+			.selectFrom("updates")
+			.select(["id", "started_at_ms as at_ms", "finished_at_ms"])
+			.select((select) =>
+				select
+					.selectFrom("updates as newest")
+					.select((newest) => newest.fn.max("newest.id").as("newest_id"))
+					.whereRef("newest.device_id", "=", "updates.device_id")
+					.as("newest_id"),
+			)
+			// What the device's page shows as its last failure.
+			.select((select) =>
+				select
+					.selectFrom("updates as failed")
+					.select((failed) => failed.fn.max("failed.id").as("newest_failed_id"))
+					.whereRef("failed.device_id", "=", "updates.device_id")
+					.where("failed.flight_record", "is not", null)
+					.as("newest_failed_id"),
+			)
+			.where("started_at_ms", "<", beforeMs)
+			.where((where) =>
+				where.or([
+					where("started_at_ms", ">", startedAtMs),
+					where.and([where("started_at_ms", "=", startedAtMs), where("id", ">", id)]),
+				]),
+			)
+			.orderBy("started_at_ms")
+			.orderBy("id")
+			.limit(BATCH)
+			.execute()
+	);
 }
 
 /** The event that tells of the removal is part of it: never one without the other. */

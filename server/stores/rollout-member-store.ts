@@ -4,9 +4,6 @@ import { type MemberStatus, OFFERING_STATES } from "../domain/rollout-plan.js";
 import { kindOf } from "./database.js";
 import type { Records, RolloutDeviceRow } from "./tables.js";
 
-/** Rows a statement: SQLite and PostgreSQL bound the parameters of one. */
-const UPDATE_ROWS = 1000;
-
 export interface MemberKey {
 	readonly rolloutId: number;
 	readonly deviceId: string;
@@ -147,16 +144,26 @@ export async function listMembers(db: Records, options: MemberQuery): Promise<Ro
 
 const FAILED_STATUSES: readonly MemberStatus[] = ["failed", "rolled_back", "aborted"];
 
+export interface FailedPage {
+	readonly rolloutId: number;
+	/** Only devices whose id comes behind this one. */
+	readonly after: string;
+	readonly limit: number;
+}
+
 /**
- * Takes the locks of all devices that are in an end state other than success, and returns their ids. In order of id, so
- * that two who do this do not wait for each other. Before the lock of the rollout.
+ * Takes the locks of a page of the devices that are in an end state other than success, and returns their ids. In order of
+ * id, so that two who do this do not wait for each other. Before the lock of the rollout.
  */
-export async function lockFailed(transaction: Records, rolloutId: number): Promise<string[]> {
+export async function lockFailed(transaction: Records, page: FailedPage): Promise<string[]> {
 	const failed = transaction
 		.selectFrom("rollout_devices")
 		.select("device_id")
-		.where("rollout_id", "=", rolloutId)
-		.where("status", "in", FAILED_STATUSES);
+		.where("rollout_id", "=", page.rolloutId)
+		.where("device_id", ">", page.after)
+		.where("status", "in", FAILED_STATUSES)
+		.orderBy("device_id")
+		.limit(page.limit);
 	const devices = transaction
 		.selectFrom("devices")
 		.select("device_id")
@@ -168,18 +175,15 @@ export async function lockFailed(transaction: Records, rolloutId: number): Promi
 
 /** Has those of them tried once more that are in such a state still; returns how many. Under their locks. */
 export async function retryFailed(db: Records, retry: Retry): Promise<number> {
-	let count = 0;
-	for (let at = 0; at < retry.deviceIds.length; at += UPDATE_ROWS) {
-		const result = await db
-			.updateTable("rollout_devices")
-			.set({ status: "retrying", attempts: 0, next_try_at_ms: retry.nowMs, finished_at_ms: null })
-			.where("rollout_id", "=", retry.rolloutId)
-			.where("device_id", "in", retry.deviceIds.slice(at, at + UPDATE_ROWS))
-			.where("status", "in", FAILED_STATUSES)
-			.executeTakeFirst();
-		count += Number(result.numUpdatedRows);
-	}
-	return count;
+	if (retry.deviceIds.length === 0) return 0;
+	const result = await db
+		.updateTable("rollout_devices")
+		.set({ status: "retrying", attempts: 0, next_try_at_ms: retry.nowMs, finished_at_ms: null })
+		.where("rollout_id", "=", retry.rolloutId)
+		.where("device_id", "in", retry.deviceIds)
+		.where("status", "in", FAILED_STATUSES)
+		.executeTakeFirst();
+	return Number(result.numUpdatedRows);
 }
 
 export interface Retry {

@@ -175,10 +175,22 @@ async function forgiveness(db: Records, row: RolloutRow, nowMs: number): Promise
 	return { forgiven_finished: finished, forgiven_failed: failed };
 }
 
-/** Has the devices tried anew that failed for good; returns how many. Throws `not-found`, `rollout-conflict`. */
-export async function retryFailedDevices(db: Records, id: number, act: Act): Promise<number> {
+/** Devices a transaction: it holds their reports back. */
+const RETRY_DEVICES = 500;
+
+export interface RetriedPage {
+	readonly count: number;
+	/** Where the next page begins; undefined: this was the last one. */
+	readonly next: string | undefined;
+}
+
+/** Has a page of the devices tried anew that failed for good. Throws `not-found`, `rollout-conflict`. */
+export async function retryFailedDevices(
+	db: Records,
+	{ rolloutId: id, after, ...act }: Act & { readonly rolloutId: number; readonly after: string },
+): Promise<RetriedPage> {
 	// What a report is just writing down of a device would undo its new try.
-	const deviceIds = await lockFailed(db, id);
+	const deviceIds = await lockFailed(db, { rolloutId: id, after, limit: RETRY_DEVICES });
 	const row = await lockedRollout(db, id);
 	if (row.state !== "running" && row.state !== "paused")
 		throw new FotaError("rollout-conflict", `a rollout that is ${row.state} tries nothing again`);
@@ -186,5 +198,5 @@ export async function retryFailedDevices(db: Records, id: number, act: Act): Pro
 	await noteRollout(db, { rolloutId: id, type: "retried", details: { device_count: count }, ...act });
 	// Those that come back as failures count in full.
 	await changeRollout(db, id, { forgiven_finished: 0, forgiven_failed: 0, updated_at_ms: act.nowMs });
-	return count;
+	return { count, next: deviceIds.length < RETRY_DEVICES ? undefined : deviceIds.at(-1) };
 }

@@ -43,10 +43,10 @@ export async function openS3Images(settings: S3Settings): Promise<ImageStore> {
 		maxBytes: settings.cacheBytes,
 		load: async (hash) => {
 			const bytes = await bucket.get(pathOf(hash));
-			if (bytes === undefined) throw new FotaError("server-unavailable", "the image is not in the store");
+			if (bytes === undefined) throw new FotaError("server-failed", "the image is not in the store");
 			// Threat: whoever may write to the object store. A device would refuse it, but only after it fetched it all.
 			if (createHash("sha256").update(bytes).digest("hex") !== hash)
-				throw new FotaError("server-unavailable", "the image in the store is not what it was");
+				throw new FotaError("server-failed", "the image in the store is not what it was");
 			return bytes;
 		},
 	});
@@ -63,7 +63,7 @@ export async function openS3Images(settings: S3Settings): Promise<ImageStore> {
 				async read(offsetBytes, into) {
 					const part = image.subarray(offsetBytes, offsetBytes + into.length);
 					if (part.length < into.length)
-						throw new FotaError("server-unavailable", "the image in the store is shorter");
+						throw new FotaError("server-failed", "the image in the store is shorter");
 					into.set(part);
 				},
 				close: async () => {},

@@ -282,9 +282,10 @@ function idle(until: Extract<Command, { name: "wait" }>["until"], failureCount: 
 	return go({ name: "IDLE", failureCount }, { name: "wait", until, failureCount });
 }
 
-/** The server asked to come again later: that is no failure. Undefined for all that is one. */
-function shed(failureCount: number, { retryAfterSeconds }: FotaError): Step | undefined {
+/** The server asked to come again later: no failure, but the more often it does, the longer. Undefined for all that is one. */
+function shed(before: number, { retryAfterSeconds }: FotaError): Step | undefined {
 	if (retryAfterSeconds === undefined) return undefined;
+	const failureCount = before + 1;
 	return go({ name: "IDLE", failureCount }, { name: "wait", until: "shed", failureCount, retryAfterSeconds });
 }
 

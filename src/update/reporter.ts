@@ -228,8 +228,13 @@ export class Reporter {
 	#failed(delivery: Delivery, error: FotaError): void {
 		const { log, pace } = this.#options;
 		const isRefused = error.code === "request-malformed";
-		// Refused for them, perhaps: then the others pass without.
 		if (delivery.report.slots !== undefined && !isRefused) this.#areSlotsDue = true;
+		// Refused for the slots, perhaps: once more without them.
+		if (delivery.report.slots !== undefined && isRefused && delivery.isKept) {
+			log.write("error", `report refused, goes without slots: ${error.message}`);
+			this.kick();
+			return;
+		}
 		if (error.retryAfterSeconds !== undefined) {
 			this.#shed(delivery, error, error.retryAfterSeconds);
 			return;
@@ -258,7 +263,7 @@ export class Reporter {
 	/** No failure: what is kept goes later, and nothing goes before. */
 	#shed(delivery: Delivery, error: FotaError, retryAfterSeconds: number): void {
 		const { log, pace } = this.#options;
-		const waitMs = reportShedDelayMs(pace(), retryAfterSeconds);
+		const waitMs = reportShedDelayMs(pace(), retryAfterSeconds, ++this.#failureCount);
 		log.write("info", `report: ${shedLine(error)}`);
 		if (!delivery.isKept) delivery.accepted();
 		this.#urgent?.done();

@@ -9,10 +9,13 @@ const BACKOFF_CAP_MS = 60_000;
 const STALL_BASE_MS = 1000;
 
 /**
- * Threat: whoever answers in the server's place, for the header has no MAC, silences a device for good. So no longer than it
- * would have been silent by itself, and never longer than this; nobody gains more by it than by answering nothing at all.
+ * Threat: whoever answers in the server's place, for the header has no MAC, silences a device for good. So a pause is about
+ * what it would have been silent by itself, and at most this before chance adds to it; nobody gains more by it than by
+ * answering nothing at all.
  */
 const SHED_CAP_SECONDS = 3600;
+/** A server that says the same few seconds to everyone, again and again, is pressed less and less: up to this. */
+const SHED_BACKOFF_CAP_SECONDS = 600;
 /** Of a pause that the server asked for, half of it and at least this is added by chance. */
 const SHED_SPREAD_MIN_MS = 5000;
 
@@ -36,7 +39,10 @@ export function waitMs(
 		case "free":
 			return busyDelayMs(random);
 		case "shed":
-			return shedDelayMs(command.retryAfterSeconds ?? 0, pollSeconds, random);
+			return Math.max(
+				shedDelayMs(command.retryAfterSeconds ?? 0, pollSeconds, random),
+				shedBackoffMs(command.failureCount, pollSeconds, random),
+			);
 		case "retry":
 			return backoffDelayMs(command.failureCount, pollSeconds, random);
 	}
@@ -68,6 +74,11 @@ export function shedDelayMs(retryAfterSeconds: number, capSeconds: number, rando
 	return pauseMs + random.below(Math.max(SHED_SPREAD_MIN_MS, Math.floor(pauseMs / 2)) + 1);
 }
 
+/** At least, when it is the n-th time in a row. */
+function shedBackoffMs(count: number, pollSeconds: number, random: Random): number {
+	return backoffDelayMs(count, Math.min(pollSeconds, SHED_BACKOFF_CAP_SECONDS), random);
+}
+
 /** After the n-th failure in a row (from 1): 5 s · 2^(n−1), ±20 %, up to the poll interval but at least a minute. */
 export function backoffDelayMs(failureCount: number, pollSeconds: number, random: Random): number {
 	const capMs = Math.max(BACKOFF_CAP_MS, pollSeconds * 1000);
@@ -87,13 +98,15 @@ export function reportDelayMs({ isOnTrial, settings, random }: ReportPace, failu
 }
 
 /**
- * After a report that a server which sheds load did not take. On trial it is granted a quarter of the time in which a report
+ * After the n-th report in a row that a server which sheds load did not take. On trial it is granted a quarter of the time in which a report
  * must be accepted. Threat: a pause that outlasts the trial has a good firmware rolled back.
  */
-export function reportShedDelayMs(pace: ReportPace, retryAfterSeconds: number): number {
+export function reportShedDelayMs(pace: ReportPace, retryAfterSeconds: number, failureCount: number): number {
 	const { isOnTrial, settings, random } = pace;
-	const capSeconds = isOnTrial ? Math.floor(settings.confirmSeconds / 4) : settings.pollSeconds;
-	return shedDelayMs(retryAfterSeconds, capSeconds, random);
+	const { confirmSeconds, pollSeconds } = settings;
+	if (isOnTrial) return shedDelayMs(retryAfterSeconds, Math.floor(confirmSeconds / 4), random);
+	const saidMs = shedDelayMs(retryAfterSeconds, pollSeconds, random);
+	return Math.max(saidMs, shedBackoffMs(failureCount, pollSeconds, random));
 }
 
 /** After the n-th request in a row that brought no chunk: 1 s · 2^(n−1), ±20 %, up to a minute. */

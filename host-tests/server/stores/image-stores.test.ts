@@ -95,7 +95,7 @@ describe.each([
 		const staged = await place.images.stage(piecesOf(bytes), { maxBytes: 5000 });
 		expect(staged).toMatchObject({ sizeBytes: 5000, hash: createHash("sha256").update(bytes).digest("hex") });
 		expect(Buffer.from(await staged.read()).equals(bytes)).toBe(true);
-		await expect(place.images.open(staged.hash)).rejects.toMatchObject({ code: "server-unavailable" });
+		await expect(place.images.open(staged.hash)).rejects.toMatchObject({ code: "server-failed" });
 		await staged.keep();
 		await staged.discard();
 		await staged.discard();
@@ -104,7 +104,7 @@ describe.each([
 		const part = Buffer.alloc(10);
 		await image.read(4990, part);
 		expect(part.equals(bytes.subarray(4990))).toBe(true);
-		await expect(image.read(4991, part)).rejects.toMatchObject({ code: "server-unavailable" });
+		await expect(image.read(4991, part)).rejects.toMatchObject({ code: "server-failed" });
 		await image.close();
 		expect(await place.names()).toHaveLength(1);
 		await place.images.check();
@@ -132,7 +132,7 @@ describe.each([
 		await images.remove(hash);
 		await images.remove(hash);
 		expect(await place.names()).toEqual([]);
-		await expect(images.open(hash)).rejects.toMatchObject({ code: "server-unavailable" });
+		await expect(images.open(hash)).rejects.toMatchObject({ code: "server-failed" });
 	});
 
 	it("tells old images and unfinished uploads from new ones", async () => {

@@ -72,7 +72,7 @@ describe("old log lines", () => {
 });
 
 describe("old updates", () => {
-	it("go in steps, each told, but for the last of each device and those that are not finished", async () => {
+	it("go in steps, each told, but for the last and the last failure of each device and those that are not finished", async () => {
 		const database = await testDatabase();
 		const db = openDatabase(database.url ?? IN_MEMORY);
 		try {
@@ -81,10 +81,10 @@ describe("old updates", () => {
 				await registerDevice(db, { ...NEW_DEVICE, deviceId, nowMs: START_MS });
 			// More than one step has, and the quiet one's last in the middle of them.
 			for (let i = 0; i < 2100; i++)
-				await insertUpdate(
-					db,
-					updateOf({ deviceId: i === 1000 ? "quiet" : "busy", startedAtMs: START_MS + i }),
-				);
+				await insertUpdate(db, {
+					...updateOf({ deviceId: i === 1000 ? "quiet" : "busy", startedAtMs: START_MS + i }),
+					flight_record: i === 3 || i === 7 ? "{}" : null,
+				});
 			await insertUpdate(db, updateOf({ deviceId: "waiting", startedAtMs: START_MS, finishedAtMs: null }));
 			await insertUpdate(db, updateOf({ deviceId: "waiting", startedAtMs: START_MS + 20 * DAY_MS }));
 			const tools = {
@@ -103,13 +103,14 @@ describe("old updates", () => {
 				.orderBy("id")
 				.execute();
 			expect(left.map((row) => [row.device_id, row.started_at_ms - START_MS])).toEqual([
+				["busy", 7],
 				["quiet", 1000],
 				["busy", 2099],
 				["waiting", 0],
 				["waiting", 20 * DAY_MS],
 			]);
 			const events = await listEvents(db, { log: "fota", type: "updates_removed", limit: 10 });
-			expect(events.map(({ details }) => JSON.parse(details).count)).toEqual([1998, 100]);
+			expect(events.map(({ details }) => JSON.parse(details).count)).toEqual([1997, 100]);
 		} finally {
 			await db.destroy();
 			await database.remove();
