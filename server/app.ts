@@ -62,6 +62,8 @@ export interface AppOptions extends ServerSettings, LiveOptions {
 	readonly stopTimeoutMs?: number | undefined;
 	/** An object store for the images. Default: a folder in the data folder. */
 	readonly s3?: S3Settings | undefined;
+	/** Images of the folder kept in memory, in bytes all together; less than 8 MiB: none. Default 0. */
+	readonly imageCacheBytes?: number | undefined;
 	/** IANA name; whose clock schedule windows go by where a device has no time zone of its own. Default "UTC". */
 	readonly defaultTimeZone?: string | undefined;
 	/** After which a device that was in the middle of an update counts as failed, in milliseconds. Default: a day. */

@@ -21,6 +21,7 @@ export interface StoreOptions {
 	readonly databaseUrl?: string | undefined;
 	readonly s3?: S3Settings | undefined;
 	readonly images?: ImageStore | undefined;
+	readonly imageCacheBytes?: number | undefined;
 	readonly nowMs?: () => number;
 }
 
@@ -45,7 +46,7 @@ export async function openStores(options: StoreOptions, log: FastifyBaseLogger):
 	};
 	try {
 		await migrateToLatest(db);
-		images ??= await openImages(options.s3, join(directory, "images"));
+		images ??= await openImages(options.s3, join(directory, "images"), options.imageCacheBytes);
 		await cleanUp({ db, images, nowMs: options.nowMs ?? Date.now }, log);
 		return { db, images, close };
 	} catch (error) {
@@ -65,8 +66,13 @@ async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyB
 	}
 }
 
-export async function openImages(s3: S3Settings | undefined, directory: string): Promise<ImageStore> {
-	if (s3 === undefined) return openImageFolder({ directory });
+/** `cacheBytes`: of the folder; the object store has its own. */
+export async function openImages(
+	s3: S3Settings | undefined,
+	directory: string,
+	cacheBytes = 0,
+): Promise<ImageStore> {
+	if (s3 === undefined) return openImageFolder({ directory, cacheBytes });
 	// Its library is large: only where it is needed.
 	const { openS3Images } = await import("./stores/s3-images.js");
 	return openS3Images(s3);

@@ -33,6 +33,7 @@ export function parseSettings(environment: Environment): Settings {
 			dataDirectory,
 			databaseUrl: parseDatabaseUrl(environment.DATABASE_URL),
 			s3: parseS3(environment),
+			imageCacheBytes: parseImageCache(environment),
 			adminToken: environment.FOTA_ADMIN_TOKEN === "off" ? false : environment.FOTA_ADMIN_TOKEN || undefined,
 			masterKey: environment.FOTA_MASTER_KEY
 				? parseKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
@@ -95,12 +96,16 @@ function parseS3(environment: Environment): S3Settings | undefined {
 		region: environment.S3_REGION || undefined,
 		credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
 		prefix: environment.S3_PREFIX || undefined,
-		cacheBytes: parseInteger(environment, "FOTA_IMAGE_CACHE_BYTES", {
-			min: 0,
-			max: 4_294_967_295,
-			otherwise: IMAGE_CACHE_BYTES,
-		}),
+		cacheBytes: parseImageCache(environment),
 	};
+}
+
+function parseImageCache(environment: Environment): number {
+	return parseInteger(environment, "FOTA_IMAGE_CACHE_BYTES", {
+		min: 0,
+		max: 4_294_967_295,
+		otherwise: IMAGE_CACHE_BYTES,
+	});
 }
 
 function parseLogLevel(text: string) {

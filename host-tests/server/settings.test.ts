@@ -54,6 +54,7 @@ describe("the environment", () => {
 				prefix: "fota/",
 				cacheBytes: 1000,
 			},
+			imageCacheBytes: 1000,
 			databaseUrl: "postgres://fota:secret@db:5432/fota",
 			adminToken: "a-token-of-some-length",
 			masterKey: new Uint8Array(32).fill(1),

@@ -132,7 +132,8 @@ async function* frames(image: OpenImage, range: ChunkRange, caller: Caller): Asy
 	for (let at = first; at < first + count; at += chunksPerRead) {
 		const readCount = Math.min(chunksPerRead, first + count - at);
 		const offsetBytes = at * chunkBytes;
-		const data = Buffer.alloc(Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes));
+		// Filled whole, or read() throws.
+		const data = Buffer.allocUnsafe(Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes));
 		await image.read(offsetBytes, data);
 		yield framesOf(data, { first: at, chunkBytes, key, isFirstHeld: isFirstHeld && at === first });
 	}
@@ -150,7 +151,8 @@ function framesOf(
 	const { first, chunkBytes, key, isFirstHeld } = options;
 	const frameCount = Math.ceil(data.length / chunkBytes);
 	const heldBytes = isFirstHeld ? Math.min(chunkBytes, data.length) : 0;
-	const out = Buffer.alloc(data.length - heldBytes + frameCount * FRAME_OVERHEAD_BYTES);
+	// Filled whole below: head, data and MAC of each frame.
+	const out = Buffer.allocUnsafe(data.length - heldBytes + frameCount * FRAME_OVERHEAD_BYTES);
 	const prefix = new Uint8Array(CHUNK_MAC_PREFIX_BYTES);
 	let at = 0;
 	for (let i = 0; i < frameCount; i++) {

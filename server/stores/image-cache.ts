@@ -1,5 +1,31 @@
 // Whole images in memory, the least recently used ones forgotten first. An image never changes under its hash, so a
-// process may keep what it has. Used by the object store, where each read would be a request.
+// process may keep what it has. Used by the object store, where each read would be a request, and by the folder, where each
+// would be a turn through the threads that read files.
+import { createHash } from "node:crypto";
+import { FotaError } from "../../src/protocol/error-codes.js";
+import type { OpenImage } from "./image-store.js";
+
+/**
+ * Threat: whoever may write to the store, or a disk that rots. A device would refuse the image, but only after it fetched it
+ * all. Throws `server-failed`.
+ */
+export function checkedImage(bytes: Uint8Array, hash: string): Uint8Array {
+	if (createHash("sha256").update(bytes).digest("hex") !== hash)
+		throw new FotaError("server-failed", "the image in the store is not what it was");
+	return bytes;
+}
+
+export function imageInMemory(image: Uint8Array): OpenImage {
+	return {
+		async read(offsetBytes, into) {
+			const part = image.subarray(offsetBytes, offsetBytes + into.length);
+			if (part.length < into.length)
+				throw new FotaError("server-failed", "the image in the store is shorter");
+			into.set(part);
+		},
+		close: async () => {},
+	};
+}
 
 export interface ImageCache {
 	/** From memory, or loaded once however many ask at the same time. Throws what `load` throws; that is not kept. */

@@ -15,7 +15,9 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FotaError } from "../../src/protocol/error-codes.js";
+import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { syncFolder } from "./durable-file.js";
+import { checkedImage, createImageCache, imageInMemory } from "./image-cache.js";
 import type { ImageStore, OpenImage, StagedImage } from "./image-store.js";
 
 /** What staging needs of an open file; a test gives one whose disk is full. */
@@ -24,6 +26,8 @@ export type WritableFile = Pick<FileHandle, "write" | "sync" | "close">;
 export interface ImageFolderOptions {
 	/** The folder; made if missing. */
 	readonly directory: string;
+	/** Images kept in memory, in bytes all together; they are read from their files where it is below 8 MiB. Default 0. */
+	readonly cacheBytes?: number;
 	/** Creates a file that must not exist. Default: the file system. */
 	readonly create?: (path: string) => Promise<WritableFile>;
 }
@@ -38,6 +42,11 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 	await mkdir(incoming, { recursive: true });
 	const addressOf = (hash: string) => `${hash.slice(0, 2)}/${hash}.bin`;
 	const pathOf = (hash: string) => join(directory, addressOf(hash));
+	const { cacheBytes = 0 } = options;
+	const cache =
+		cacheBytes < IMAGE_MAX_BYTES
+			? undefined
+			: createImageCache({ maxBytes: cacheBytes, load: async (hash) => loadImage(pathOf(hash), hash) });
 	return {
 		async stage(source, { maxBytes }) {
 			const path = join(incoming, randomUUID());
@@ -48,9 +57,12 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Imag
 				throw error;
 			}
 		},
-		open: (hash) => openImage(pathOf(hash)),
+		open: async (hash) => (cache ? imageInMemory(await cache.get(hash)) : openImage(pathOf(hash))),
 		addressOf,
-		remove: (hash) => rm(pathOf(hash), { force: true }),
+		remove(hash) {
+			cache?.forget(hash);
+			return rm(pathOf(hash), { force: true });
+		},
 		listKeptBefore: (timeMs) => listKeptBefore(directory, timeMs),
 		async removeUnfinished(beforeMs) {
 			const paths = await filesBefore(incoming, beforeMs);
@@ -109,17 +121,18 @@ function stagedImage(path: string, pathOf: (hash: string) => string, written: Wr
 	};
 }
 
+async function loadImage(path: string, hash: string): Promise<Uint8Array> {
+	return checkedImage(await readFile(path).catch(throwAbsence), hash);
+}
+
+function throwAbsence(cause: NodeJS.ErrnoException): never {
+	// Without a word of coming again: devices would ask for what is gone, and take it for no failure.
+	const code = cause.code === "ENOENT" ? "server-failed" : "server-unavailable";
+	throw new FotaError(code, "the image is not in the store", { cause });
+}
+
 async function openImage(path: string): Promise<OpenImage> {
-	let file: FileHandle;
-	try {
-		file = await open(path, "r");
-	} catch (cause) {
-		// Without a word of coming again: devices would ask for what is gone, and take it for no failure.
-		const isGone = (cause as NodeJS.ErrnoException).code === "ENOENT";
-		throw new FotaError(isGone ? "server-failed" : "server-unavailable", "the image is not in the store", {
-			cause,
-		});
-	}
+	const file = await open(path, "r").catch(throwAbsence);
 	return {
 		async read(offsetBytes, into) {
 			for (let at = 0; at < into.length; ) {

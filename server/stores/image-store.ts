@@ -14,7 +14,7 @@ export interface StagedImage {
 }
 
 export interface OpenImage {
-	/** Fills `into` from `offsetBytes` on. Throws `server-unavailable` when the image ends before. */
+	/** Fills `into` from `offsetBytes` on. Throws `server-failed` when the image ends before. */
 	read(offsetBytes: number, into: Uint8Array): Promise<void>;
 	close(): Promise<void>;
 }
@@ -22,7 +22,7 @@ export interface OpenImage {
 export interface ImageStore {
 	/** Takes an image from a stream. Throws `upload-too-large` above `maxBytes`; whatever it throws, nothing is left. */
 	stage(source: AsyncIterable<Uint8Array>, options: { readonly maxBytes: number }): Promise<StagedImage>;
-	/** Throws `server-unavailable` when the image is not there. */
+	/** Throws `server-failed` when the image is not there, or is not what it was. */
 	open(hash: string): Promise<OpenImage>;
 	/** Where the store has it, for people: a path below the folder, or the address in the object store. */
 	addressOf(hash: string): string;

@@ -13,7 +13,7 @@ import {
 	S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { FotaError } from "../../src/protocol/error-codes.js";
-import { createImageCache } from "./image-cache.js";
+import { checkedImage, createImageCache, imageInMemory } from "./image-cache.js";
 import type { ImageStore, StagedImage } from "./image-store.js";
 
 export interface S3Settings {
@@ -44,10 +44,7 @@ export async function openS3Images(settings: S3Settings): Promise<ImageStore> {
 		load: async (hash) => {
 			const bytes = await bucket.get(pathOf(hash));
 			if (bytes === undefined) throw new FotaError("server-failed", "the image is not in the store");
-			// Threat: whoever may write to the object store. A device would refuse it, but only after it fetched it all.
-			if (createHash("sha256").update(bytes).digest("hex") !== hash)
-				throw new FotaError("server-failed", "the image in the store is not what it was");
-			return bytes;
+			return checkedImage(bytes, hash);
 		},
 	});
 	return {
@@ -58,16 +55,7 @@ export async function openS3Images(settings: S3Settings): Promise<ImageStore> {
 			return stagedImage(bucket, { bytes, path, pathOf });
 		},
 		async open(hash) {
-			const image = await cache.get(hash);
-			return {
-				async read(offsetBytes, into) {
-					const part = image.subarray(offsetBytes, offsetBytes + into.length);
-					if (part.length < into.length)
-						throw new FotaError("server-failed", "the image in the store is shorter");
-					into.set(part);
-				},
-				close: async () => {},
-			};
+			return imageInMemory(await cache.get(hash));
 		},
 		addressOf: (hash) => `s3://${settings.bucket}/${settings.prefix ?? ""}${pathOf(hash)}`,
 		async remove(hash) {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openImageFolder } from "../../../server/stores/image-folder.js";
 import type { ImageStore } from "../../../server/stores/image-store.js";
 import { openS3Images } from "../../../server/stores/s3-images.js";
+import { IMAGE_MAX_BYTES } from "../../../src/protocol/limits.js";
 import { BUCKET, S3_CREDENTIALS, S3Server } from "../../support/s3-server.js";
 
 const HOUR_MS = 3_600_000;
@@ -20,14 +21,16 @@ interface Place {
 	close(): Promise<void>;
 }
 
-async function folderPlace(): Promise<Place> {
+const cachedFolderPlace = () => folderPlace(IMAGE_MAX_BYTES);
+
+async function folderPlace(cacheBytes = 0): Promise<Place> {
 	const directory = await mkdtemp(join(tmpdir(), "fota-images-test-"));
 	const names = async () => {
 		const entries = await readdir(directory, { recursive: true, withFileTypes: true });
 		return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 	};
 	return {
-		images: await openImageFolder({ directory }),
+		images: await openImageFolder({ directory, cacheBytes }),
 		names,
 		async age() {
 			const timeS = (Date.now() - HOUR_MS) / 1000;
@@ -81,7 +84,8 @@ async function readAll(images: ImageStore, hash: string, sizeBytes: number): Pro
 }
 
 describe.each([
-	["the folder", folderPlace],
+	["the folder", () => folderPlace()],
+	["the folder with images in memory", cachedFolderPlace],
 	["the object store", s3Place],
 ] as const)("%s", (_name, open: () => Promise<Place>) => {
 	let place: Place;
