@@ -32,6 +32,7 @@ async function bundle(program) {
 	const madeOf = `${outfile}.inputs.json`;
 	if (isFresh(madeOf)) return outfile;
 	const startMs = Date.now();
+	if (process.stderr.isTTY) process.stderr.write(`set-up: bundling ${program}\n`);
 	const { build } = await import("esbuild");
 	const { outputFiles, metafile } = await build({
 		absWorkingDir: ROOT,
