@@ -1,22 +1,19 @@
 // kill -9 at random moments under load: whatever was answered with success is there after the restart.
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { encodeStatusReport } from "../../src/protocol/status-report.js";
 import { makeDatabase } from "../support/postgres.js";
-import { typescriptCommand } from "../support/typescript-process.js";
+import { SERVER_TOKEN, ServerProcess } from "../support/server-process.js";
 import { makeImage, makeReleaseKey, sha256, signStatement, statementFor } from "./release-kit.js";
 import { databaseKind } from "./test-database.js";
 import { TestDevice } from "./test-device.js";
 
-/** Each costs a start of the server, which is most of the time. */
-const KILLS = databaseKind === "SQLite" ? 3 : 2;
+/** Each costs a start of the server. */
+const KILLS = databaseKind === "SQLite" ? 6 : 4;
 const DEVICES = 3;
-const TOKEN = "token-of-the-crash-test";
 /** FOTA_CRASH_SEED repeats a run. */
 const seed = Number(process.env.FOTA_CRASH_SEED ?? Date.now() % 100_000);
 
@@ -32,7 +29,7 @@ function randomFrom(state: number): () => number {
 
 let folder: string;
 let databaseUrl: string;
-let child: ChildProcess | undefined;
+let server: ServerProcess | undefined;
 beforeEach(async () => {
 	folder = await mkdtemp(join(tmpdir(), "fota-crash-test-"));
 	const serverUrl = inject("postgresUrl");
@@ -44,35 +41,15 @@ afterEach(async () => {
 });
 
 async function start(): Promise<string> {
-	const [node, ...args] = typescriptCommand("server/main.ts");
-	const server = spawn(node, args, {
-		env: {
-			PATH: process.env.PATH,
-			HOST: "127.0.0.1",
-			PORT: "0",
-			FOTA_DATA: folder,
-			FOTA_ADMIN_TOKEN: TOKEN,
-			DATABASE_URL: databaseUrl,
-		},
-	});
-	child = server;
-	let output = "";
-	for (const stream of [server.stdout, server.stderr])
-		stream.on("data", (piece: Buffer) => {
-			output += piece.toString();
-		});
-	await expect.poll(() => output, { timeout: 200_000, interval: 50 }).toContain('"msg":"listening"');
-	return /"url":"([^"]+)"/.exec(output)?.[1] ?? "";
+	server = await ServerProcess.start({ FOTA_DATA: folder, DATABASE_URL: databaseUrl });
+	return server.url;
 }
 
 async function kill(): Promise<void> {
-	if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-	const ended = once(child, "exit");
-	child.kill("SIGKILL");
-	await ended;
+	await server?.kill();
 }
 
-const headers = { authorization: `Bearer ${TOKEN}` };
+const headers = { authorization: `Bearer ${SERVER_TOKEN}` };
 
 interface Answer {
 	readonly device_key: string;
