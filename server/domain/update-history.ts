@@ -188,14 +188,16 @@ function flightRecordOf(
 	report: StatusReport,
 	error: UpdateFields["error"],
 ): FlightRecord {
+	// Told by the firmware before it: what is measured now is not of the one that failed.
+	const isOfAnother = report.isRolledBack === true;
 	return {
 		stage: report.stage ?? latest?.stage ?? null,
 		offset_bytes: report.offsetBytes ?? latest?.bytesReceived ?? null,
 		error_code: error?.code ?? ("device-failed" satisfies ErrorCode),
 		error: error?.message ?? "",
 		reset_reason: report.resetReason,
-		memory_min_bytes: report.memoryMinBytes ?? null,
-		rssi_dbm: report.rssiDbm ?? null,
+		memory_min_bytes: isOfAnother ? null : (report.memoryMinBytes ?? null),
+		rssi_dbm: isOfAnother ? null : (report.rssiDbm ?? null),
 		uptime_s: report.uptimeSeconds,
 	};
 }
