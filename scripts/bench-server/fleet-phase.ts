@@ -29,7 +29,8 @@ export async function measureRequests(bench: Bench, { server, fleet }: Site): Pr
 }
 
 export async function measureFleets(bench: Bench, small: Site, large: Site): Promise<Row[]> {
-	for (const site of [small, large]) await pollAll(bench, site);
+	await pollAll(bench, small);
+	const heardCount = await pollAll(bench, large);
 	say(`polls, ${small.fleet.count} and ${large.fleet.count} devices in turn …`);
 	const sites = { small, large };
 	const memory: Record<string, number[]> = { small: [], large: [] };
@@ -52,7 +53,7 @@ export async function measureFleets(bench: Bench, small: Site, large: Site): Pro
 			goal: { atLeast: 0.8 },
 		},
 		{
-			label: `memory of the process, MB, ${what}`,
+			label: `memory of the process, MB, ${heardCount === large.fleet.count ? what : `${heardCount} polls against ${small.fleet.count}`}`,
 			value,
 			against,
 			ratio: value / against,
@@ -65,8 +66,8 @@ function megabytes(bytes: readonly number[] = []): number {
 	return median(bytes) / 1_000_000;
 }
 
-/** What a server keeps of each device in memory, if anything, it keeps from here on. */
-async function pollAll(bench: Bench, { server, fleet }: Site): Promise<void> {
+/** What a server keeps of each device in memory, if anything, it keeps from here on. Returns how many it has heard of. */
+async function pollAll(bench: Bench, { server, fleet }: Site): Promise<number> {
 	say(`${fleet.count} devices poll once …`);
 	const result = await bench.generator.run({
 		...bench.common,
@@ -78,8 +79,9 @@ async function pollAll(bench: Bench, { server, fleet }: Site): Promise<void> {
 		requestMax: fleet.count,
 	});
 	if (result.requestCount < fleet.count)
-		throw new Error(
+		say(
 			`only ${result.requestCount} of ${fleet.count} devices polled in ${PASS_TIMEOUT_MS / 1000} s: ` +
 				"run it again when the machine has nothing else to do, or on a quicker disk (--folder)",
 		);
+	return result.requestCount;
 }
