@@ -64,8 +64,9 @@ describe("somebody who resets every connection", { timeout: 240_000 }, () => {
 		const beforeTrial = scanner.connectCount;
 		await process.waitForLine("update 1.1.0 confirmed");
 		const connectCount = await scanner.stop();
-		expect(beforeTrial).toBeGreaterThan(10);
-		expect(connectCount - beforeTrial).toBeGreaterThan(100);
+		// Some each second: where the queue of those to be taken in is full, a connection waits for its next try.
+		expect(beforeTrial).toBeGreaterThan(3);
+		expect(connectCount - beforeTrial).toBeGreaterThan(10);
 		expect(await askDevice(address)).toMatchObject({ version: "1.1.0", running: "ota_1", state: "IDLE" });
 		const { stats, stderr } = await process.stop();
 		expect(stderr).not.toContain("Sanitizer");
