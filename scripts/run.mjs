@@ -33,7 +33,7 @@ async function bundle(program) {
 	if (isFresh(madeOf)) return outfile;
 	const startMs = Date.now();
 	if (process.stderr.isTTY) process.stderr.write(`set-up: bundling ${program}\n`);
-	const { build } = await import("esbuild");
+	const { build, stop } = await import("esbuild");
 	const { outputFiles, metafile } = await build({
 		absWorkingDir: ROOT,
 		entryPoints: [program],
@@ -50,6 +50,8 @@ async function bundle(program) {
 		banner: { js: REQUIRE },
 		logLevel: "error",
 	});
+	// Else its process stays beside the program, and takes processor time all along.
+	await stop();
 	mkdirSync(FOLDER, { recursive: true });
 	// Until it is written again nothing counts as fresh: another process may have made it of newer sources meanwhile.
 	rmSync(madeOf, { force: true });
