@@ -223,5 +223,17 @@ describe("the history of updates", () => {
 			rssi_dbm: -71,
 			uptime_s: 99,
 		});
+		// Told by the firmware before it, whose memory and signal these are.
+		await device.report(rig.server, {
+			state: "ROLLBACK",
+			bootStatus: "boot_failed",
+			isRolledBack: true,
+			target: { ...target, version: "1.2.0" },
+			error: { code: "boot-crashed", message: "3 boots" },
+			memoryMinBytes: 50_000,
+			rssiDbm: -60,
+		});
+		const { last_failure: told } = (await rig.get("/api/devices/dev-1")).json();
+		expect(told).toMatchObject({ error_code: "boot-crashed", memory_min_bytes: null, rssi_dbm: null });
 	});
 });
