@@ -18,6 +18,7 @@ import type { Server, Services } from "./services.js";
 import { findAuditHead } from "./stores/audit-store.js";
 import { countDerivedDevices } from "./stores/device-store.js";
 import type { ImageStore } from "./stores/image-store.js";
+import { createNonceTaker } from "./stores/nonce-queue.js";
 import { RETENTION_TASK_MS, runRetentionTask } from "./stores/retention.js";
 import { ROLLOUT_TASK_MS, runRolloutTask } from "./stores/rollout-task.js";
 import type { S3Settings } from "./stores/s3-images.js";
@@ -110,6 +111,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			...stores,
 			...secrets,
 			...live.services,
+			takeNonce: createNonceTaker(db),
 			rolloutJudge,
 			passwords,
 			nowMs,

@@ -11,10 +11,12 @@ import type { LiveServices } from "./live-services.js";
 import type { RolloutJudge } from "./rollout-judge.js";
 import type { TypeBoxProvider } from "./routes/validation.js";
 import type { ImageStore } from "./stores/image-store.js";
+import type { NonceTaker } from "./stores/nonce-queue.js";
 import type { Records } from "./stores/tables.js";
 
 export interface Services extends LiveServices {
 	readonly db: Records;
+	readonly takeNonce: NonceTaker;
 	readonly rolloutJudge: RolloutJudge;
 	readonly images: ImageStore;
 	readonly masterKey: Uint8Array;

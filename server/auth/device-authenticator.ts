@@ -5,12 +5,14 @@ import {
 	parseAuthorization,
 } from "../../src/protocol/device-auth.js";
 import { COUNTER_MAX, NONCE_STEP_MAX } from "../../src/protocol/limits.js";
-import { countStaleNonce, findDevice, noteLegacyContact, takeNonce } from "../stores/device-store.js";
+import { countStaleNonce, findDevice, noteLegacyContact } from "../stores/device-store.js";
+import type { NonceTaker } from "../stores/nonce-queue.js";
 import type { DeviceRow, Records } from "../stores/tables.js";
 import { deviceKeyOf, isRequestAuthentic, sha256Hex } from "./device-keys.js";
 
 export interface AuthenticatorTools {
 	readonly db: Records;
+	readonly takeNonce: NonceTaker;
 	readonly masterKey: Uint8Array;
 	/** Device types whose devices may come without a MAC. */
 	readonly legacyDeviceTypes: ReadonlySet<string>;
@@ -88,8 +90,7 @@ async function takeTurn(
 	const { deviceId, nonce } = claimed;
 	// Threat: a key that got out, or a fault, that takes the device to the last nonce there is: nothing could follow it.
 	if (nonce - caller.device.last_nonce > NONCE_STEP_MAX) return refused("nonce too far ahead", deviceId);
-	if (await takeNonce(tools.db, { deviceId, nonce, nowMs: tools.nowMs() }))
-		return { kind: "accepted", caller };
+	if (await tools.takeNonce({ deviceId, nonce, nowMs: tools.nowMs() })) return { kind: "accepted", caller };
 	const { lastNonce, staleCount } = await countStaleNonce(tools.db, deviceId);
 	const nextNonce = Math.min(lastNonce + 1, COUNTER_MAX);
 	return { kind: "stale", caller, nextNonce, isRepeated: staleCount > 1 };

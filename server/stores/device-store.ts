@@ -46,14 +46,17 @@ export async function countDerivedDevices(db: Records): Promise<number> {
 	return Number(count);
 }
 
+export interface TakenNonce {
+	readonly deviceId: string;
+	readonly nonce: number;
+	readonly nowMs: number;
+}
+
 /**
  * Takes the nonce if it is above all before; false if not. One statement, so of two requests with the same nonce only
  * one is let in (docs/protocol.md §3; threat: replay).
  */
-export async function takeNonce(
-	db: Records,
-	device: { readonly deviceId: string; readonly nonce: number; readonly nowMs: number },
-): Promise<boolean> {
+export async function takeNonce(db: Records, device: TakenNonce): Promise<boolean> {
 	const result = await db
 		.updateTable("devices")
 		.set({
