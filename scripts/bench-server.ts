@@ -61,14 +61,15 @@ async function main(): Promise<number> {
 	const bench = await Bench.open(benchOptions());
 	// The programs beside it end with it.
 	process.once("SIGINT", () => void bench.close().finally(() => process.exit(130)));
+	const rows: Row[] = [];
 	try {
-		const rows = await measure(bench);
-		if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
-		else printTable(rows);
+		await measure(bench, rows);
+		print(rows);
 		const missed = rows.filter((row) => isMet(row) === false);
 		say(`${Math.round((Date.now() - startMs) / 1000)} s; goals missed: ${missed.length}`);
 		return missed.length === 0 ? 0 : 1;
 	} catch (error) {
+		if (rows.length > 0) print(rows);
 		say(`not measured: ${(error as Error).message}`);
 		return 2;
 	} finally {
@@ -81,16 +82,19 @@ function benchOptions(): BenchOptions {
 	return { folder, roundCount, durationMs: 1000 * seconds, profileFolder };
 }
 
-/** Each part on servers of its own, which nothing happened to before. */
-async function measure(bench: Bench): Promise<Row[]> {
-	const rows: Row[] = [];
+function print(rows: readonly Row[]): void {
+	if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
+	else printTable(rows);
+}
+
+/** Each part on servers of its own, which nothing happened to before. Puts its rows behind those before. */
+async function measure(bench: Bench, rows: Row[]): Promise<void> {
 	for (const part of PARTS) {
 		if (options.only !== undefined && options.only !== part) continue;
 		const site = await siteOf(bench, part, SMALL);
 		rows.push(...(await measurePart(bench, part, site)));
 		await site.server.stop();
 	}
-	return rows;
 }
 
 async function measurePart(bench: Bench, part: (typeof PARTS)[number], site: Site): Promise<Row[]> {

@@ -121,15 +121,13 @@ async function copyImages(db: Records, images: ImageStore, folder: string): Prom
 		.orderBy("hash")
 		.execute();
 	for (const { hash, size_bytes: sizeBytes } of rows) {
-		const image = Buffer.alloc(sizeBytes);
-		const source = await images.open(hash);
-		try {
-			await source.read(0, image);
-		} finally {
-			await source.close();
-		}
 		const path = join(folder, `${hash}.bin`);
-		await writeDurably(path, image);
+		const image = await images.open(hash);
+		try {
+			await writeDurably(path, await image.read(0, sizeBytes));
+		} finally {
+			await image.close();
+		}
 		if ((await hashOfFile(path)) !== hash)
 			throw new FotaError("server-failed", `the image ${hash} in the store is not what it was`);
 	}

@@ -132,15 +132,16 @@ async function* frames(image: OpenImage, range: ChunkRange, caller: Caller): Asy
 	for (let at = first; at < first + count; at += chunksPerRead) {
 		const readCount = Math.min(chunksPerRead, first + count - at);
 		const offsetBytes = at * chunkBytes;
-		// Filled whole, or read() throws.
-		const data = Buffer.allocUnsafe(Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes));
-		await image.read(offsetBytes, data);
+		const data = await image.read(
+			offsetBytes,
+			Math.min(release.size_bytes - offsetBytes, readCount * chunkBytes),
+		);
 		yield framesOf(data, { first: at, chunkBytes, key, isFirstHeld: isFirstHeld && at === first });
 	}
 }
 
 function framesOf(
-	data: Buffer,
+	data: Uint8Array,
 	options: {
 		readonly first: number;
 		readonly chunkBytes: number;
@@ -160,7 +161,10 @@ function framesOf(
 		chunkMacPrefix(first + i, chunk.length, prefix);
 		out.writeUInt32BE(chunk.length, at);
 		at += FRAME_HEAD_BYTES;
-		if (i > 0 || !isFirstHeld) at += chunk.copy(out, at);
+		if (i > 0 || !isFirstHeld) {
+			out.set(chunk, at);
+			at += chunk.length;
+		}
 		out.set(hmac(key, prefix, chunk), at);
 		at += MAC_BYTES;
 	}
@@ -169,16 +173,16 @@ function framesOf(
 
 async function chunkAsJson(services: Services, range: ChunkRange, caller: Caller): Promise<string> {
 	const { release, first, chunkBytes } = range;
-	const data = Buffer.alloc(chunkLengthOf(first, release.size_bytes, chunkBytes));
 	const image = await services.images.open(release.hash);
+	let data: Uint8Array;
 	try {
-		await image.read(first * chunkBytes, data);
+		data = await image.read(first * chunkBytes, chunkLengthOf(first, release.size_bytes, chunkBytes));
 	} finally {
 		await image.close();
 	}
 	return JSON.stringify({
 		chunk_number: first,
-		data: data.toString("base64"),
+		data: Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64"),
 		size: data.length,
 		mac: hmac(caller.deviceKey, data).toString("hex"),
 	});

@@ -21,10 +21,7 @@ export function imageStream(image: OpenImage, part: ImagePart): Readable {
 	return stream;
 }
 
-async function* pieces(image: OpenImage, { offsetBytes, endBytes }: ImagePart): AsyncGenerator<Buffer> {
-	for (let at = offsetBytes; at < endBytes; at += READ_BYTES) {
-		const piece = Buffer.allocUnsafe(Math.min(READ_BYTES, endBytes - at));
-		await image.read(at, piece);
-		yield piece;
-	}
+async function* pieces(image: OpenImage, { offsetBytes, endBytes }: ImagePart): AsyncGenerator<Uint8Array> {
+	for (let at = offsetBytes; at < endBytes; at += READ_BYTES)
+		yield await image.read(at, Math.min(READ_BYTES, endBytes - at));
 }

@@ -17,11 +17,11 @@ export function checkedImage(bytes: Uint8Array, hash: string): Uint8Array {
 
 export function imageInMemory(image: Uint8Array): OpenImage {
 	return {
-		async read(offsetBytes, into) {
-			const part = image.subarray(offsetBytes, offsetBytes + into.length);
-			if (part.length < into.length)
+		async read(offsetBytes, lengthBytes) {
+			const part = image.subarray(offsetBytes, offsetBytes + lengthBytes);
+			if (part.length < lengthBytes)
 				throw new FotaError("server-failed", "the image in the store is shorter");
-			into.set(part);
+			return part;
 		},
 		close: async () => {},
 	};

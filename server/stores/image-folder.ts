@@ -134,12 +134,15 @@ function throwAbsence(cause: NodeJS.ErrnoException): never {
 async function openImage(path: string): Promise<OpenImage> {
 	const file = await open(path, "r").catch(throwAbsence);
 	return {
-		async read(offsetBytes, into) {
+		async read(offsetBytes, lengthBytes) {
+			// Filled whole, or thrown away.
+			const into = Buffer.allocUnsafe(lengthBytes);
 			for (let at = 0; at < into.length; ) {
 				const { bytesRead } = await file.read(into, at, into.length - at, offsetBytes + at);
 				if (bytesRead === 0) throw new FotaError("server-failed", "the image in the store is shorter");
 				at += bytesRead;
 			}
+			return into;
 		},
 		close: () => file.close(),
 	};

@@ -14,8 +14,8 @@ export interface StagedImage {
 }
 
 export interface OpenImage {
-	/** Fills `into` from `offsetBytes` on. Throws `server-failed` when the image ends before. */
-	read(offsetBytes: number, into: Uint8Array): Promise<void>;
+	/** Not to be written to: it may be the store's own memory. Throws `server-failed` when the image ends before. */
+	read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array>;
 	close(): Promise<void>;
 }
 
