@@ -9,12 +9,13 @@ import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rewrite, startNginx } from "../scripts/system-programs/nginx.js";
+import { freePorts, type Program } from "../scripts/system-programs/program.js";
 import { encodeStatusReport } from "../src/protocol/status-report.js";
 import { makeImage, makeReleaseKey, sha256, signStatement, statementFor } from "./server/release-kit.js";
 import { ADMIN_TOKEN, ServerRig } from "./server/server-rig.js";
 import { writeCertificate } from "./server/test-certificate.js";
 import type { TestDevice } from "./server/test-device.js";
-import { freePorts, type Nginx, rewrite, startNginx } from "./support/nginx.js";
 
 const SETTINGS = readFileSync(join(import.meta.dirname, "..", "deploy", "nginx.conf"), "utf8");
 const MANIFEST = "/api/inverter/fota/manifest";
@@ -36,7 +37,7 @@ interface Call {
 let folder: string;
 let left: ServerRig;
 let right: ServerRig;
-let nginx: Nginx;
+let nginx: Program;
 let devicePort: number;
 let operatorPort: number;
 /** Request targets as they came to either server. */
@@ -53,7 +54,7 @@ beforeAll(async () => {
 	right = await ServerRig.create(options, releaseKey);
 	[devicePort = 0, operatorPort = 0] = await freePorts(2);
 	const settings = await settingsFor(await listenAs("left", left), await listenAs("right", right));
-	nginx = await startNginx(folder, settings, devicePort);
+	nginx = await startNginx(folder, settings, `http://127.0.0.1:${devicePort}`);
 });
 afterAll(async () => {
 	await nginx?.stop();

@@ -1,6 +1,7 @@
 // PostgreSQL stopped and started again under a server that goes on running.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { makeDatabase, type Postgres, startPostgres } from "../support/postgres.js";
+import type { Postgres } from "../../scripts/system-programs/postgres.js";
+import { makeDatabase, startTestPostgres } from "../support/postgres.js";
 import { makeImage, signStatement, statementFor } from "./release-kit.js";
 import { problemOf, ServerRig } from "./server-rig.js";
 import { databaseKind } from "./test-database.js";
@@ -11,7 +12,7 @@ describe.runIf(databaseKind === "PostgreSQL")("while PostgreSQL is away", () => 
 	let rig: ServerRig;
 	let device: TestDevice;
 	beforeAll(async () => {
-		postgres = await startPostgres();
+		postgres = await startTestPostgres();
 	});
 	afterAll(() => postgres.stop());
 	beforeEach(async () => {

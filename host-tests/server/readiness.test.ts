@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AppOptions } from "../../server/app.js";
 import { openImageFolder } from "../../server/stores/image-folder.js";
-import { makeDatabase, startPostgres } from "../support/postgres.js";
+import { makeDatabase, startTestPostgres } from "../support/postgres.js";
 import { ADMIN_TOKEN, problemOf, ServerRig } from "./server-rig.js";
 import { databaseKind } from "./test-database.js";
 
@@ -58,7 +58,7 @@ describe("a server", () => {
 	it.runIf(databaseKind === "PostgreSQL")(
 		"is not ready while PostgreSQL is away, and is again after it, metrics included",
 		async () => {
-			const postgres = await startPostgres();
+			const postgres = await startTestPostgres();
 			const metricsToken = "token-of-the-scraper";
 			const { server } = await open({ databaseUrl: await makeDatabase(postgres.url, "ready"), metricsToken });
 			const scrape = async () =>

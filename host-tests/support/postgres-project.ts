@@ -2,7 +2,7 @@
 import type { TestProject } from "vitest/node";
 import { openDatabase } from "../../server/stores/database.js";
 import { migrateToLatest } from "../../server/stores/migrate.js";
-import { makeDatabase, startPostgres } from "./postgres.js";
+import { makeDatabase, startTestPostgres } from "./postgres.js";
 
 /** Migrated and empty; a test's database is a copy of it. */
 export const TEMPLATE = "fota_template";
@@ -15,7 +15,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-	const postgres = await startPostgres();
+	const postgres = await startTestPostgres();
 	const db = openDatabase(await makeDatabase(postgres.url, TEMPLATE));
 	await migrateToLatest(db);
 	await db.destroy();

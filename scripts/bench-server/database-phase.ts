@@ -1,12 +1,12 @@
 // SQLite against PostgreSQL, and one process on PostgreSQL against two that share it: polls and reports a second, the load
 // spread over both. Called by bench-server.ts.
 import { join } from "node:path";
+import { type Postgres, startPostgres } from "../system-programs/postgres.js";
+import { MissingProgram } from "../system-programs/program.js";
 import { type Bench, type Fleet, type Site, say } from "./bench.js";
 import { fillDatabase } from "./fleet.js";
 import { CONNECTIONS } from "./fleet-phase.js";
 import type { LoadKind } from "./load.js";
-import { type Postgres, startPostgres } from "./postgres.js";
-import { MissingProgram } from "./processes.js";
 import { compare, requestsPerSecond } from "./rounds.js";
 import type { Row } from "./table.js";
 
@@ -56,7 +56,7 @@ async function measureKind(
 
 async function postgresOf(bench: Bench): Promise<Postgres | MissingProgram> {
 	try {
-		const postgres = await startPostgres(bench.folder);
+		const postgres = await startPostgres({ parentFolder: bench.folder });
 		bench.endWith(() => postgres.stop());
 		return postgres;
 	} catch (error) {

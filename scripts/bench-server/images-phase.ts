@@ -1,9 +1,11 @@
 // Bytes of an image a second: chunk frames as our firmware asks for them, and the JSON chunks of old devices, against nginx
 // that gives the same bytes as a static file. Called by bench-server.ts.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startNginx } from "../system-programs/nginx.js";
+import { freePort, MissingProgram } from "../system-programs/program.js";
 import { type Bench, OLD_FLEET, type Site, say } from "./bench.js";
 import type { FleetPart } from "./load.js";
-import { startNginx } from "./nginx.js";
-import { MissingProgram } from "./processes.js";
 import { compare, median, megabytesPerSecond, ratesOf, type Samples } from "./rounds.js";
 import type { Row } from "./table.js";
 
@@ -48,11 +50,34 @@ type FoundNginx = { readonly url: string } | { readonly url: undefined; readonly
 
 async function nginxOf(bench: Bench): Promise<FoundNginx> {
 	try {
-		const nginx = await startNginx(bench.folder, bench.release.image);
+		const folder = join(bench.folder, "nginx");
+		await mkdir(join(folder, "static"), { recursive: true });
+		await writeFile(join(folder, "static", "image.bin"), bench.release.image);
+		const port = await freePort();
+		const url = `http://127.0.0.1:${port}`;
+		const nginx = await startNginx(folder, settingsText(folder, port), url);
 		bench.endWith(() => nginx.stop());
-		return { url: nginx.url };
+		return { url };
 	} catch (error) {
 		if (!(error instanceof MissingProgram)) throw error;
 		return { url: undefined, missing: error.message };
 	}
+}
+
+// What nginx has by default, one process for one of the server's.
+function settingsText(folder: string, port: number): string {
+	return `
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+events { worker_connections 512; }
+http {
+	sendfile on;
+	tcp_nopush on;
+	keepalive_requests 1000000;
+	server {
+		listen 127.0.0.1:${port};
+		root ${folder}/static;
+	}
+}
+`;
 }

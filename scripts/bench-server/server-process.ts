@@ -3,8 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { PROJECT_ROOT } from "../../cli/image/project-root.js";
+import { type Program, startProgram } from "../system-programs/program.js";
 import { DEVICE_TYPE } from "./device-load.js";
-import { type Program, startProgram } from "./processes.js";
 
 /** The same for all servers of a run: devices have one key everywhere. */
 export const MASTER_KEY_HEX = randomBytes(32).toString("hex");

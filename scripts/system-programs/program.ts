@@ -1,5 +1,5 @@
-// Programs that the bench starts beside itself: when they are ready, what they say if they are not, how they end. Used by
-// server-process.ts, nginx.ts and postgres.ts.
+// Programs that the bench and tests start beside themselves: when they are ready, what they say if they are not, how they end.
+// Used by nginx.ts and postgres.ts, and by the bench's server-process.ts.
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -15,8 +15,6 @@ export class MissingProgram extends Error {}
 
 export interface Program {
 	readonly pid: number;
-	/** The last of what it wrote. */
-	output(): string;
 	/** Waits for `signal`'s effect; ends it by force after 15 s. Idempotent. */
 	stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -42,7 +40,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
 		stream?.on("data", (piece: Buffer) => {
 			output = (output + piece.toString()).slice(-OUTPUT_KEPT_CHARS);
 		});
-	const program = { pid: child.pid ?? 0, output: () => output, stop: stopperOf(child) };
+	const program = { pid: child.pid ?? 0, stop: stopperOf(child) };
 	for (const startMs = Date.now(); Date.now() - startMs < READY_TIMEOUT_MS; await sleep(POLL_MS)) {
 		if (spawnFailure !== undefined) throw new Error(`${name} was not started: ${spawnFailure.message}`);
 		if (hasEnded(child)) throw new Error(`${name} ended at once:\n${output}`);
@@ -67,13 +65,20 @@ function stopperOf(child: ChildProcess): Program["stop"] {
 	};
 }
 
-/** For programs that cannot be told to take any. */
+/** That many, none twice, for programs that cannot be told to take any. */
+export async function freePorts(count: number): Promise<number[]> {
+	const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+	await Promise.all(holders.map((holder) => once(holder, "listening")));
+	const ports = holders.map((holder) => {
+		const address = holder.address();
+		if (address === null || typeof address === "string") throw new Error("no port");
+		return address.port;
+	});
+	await Promise.all(holders.map((holder) => once(holder.close(), "close")));
+	return ports;
+}
+
 export async function freePort(): Promise<number> {
-	const holder = createServer().listen(0, "127.0.0.1");
-	await once(holder, "listening");
-	const address = holder.address();
-	holder.close();
-	await once(holder, "close");
-	if (address === null || typeof address === "string") throw new Error("no port");
-	return address.port;
+	const [port = 0] = await freePorts(1);
+	return port;
 }
