@@ -1,7 +1,7 @@
 // The server as one object: opens the stores, puts the routes together, listens, stops. Used by main.ts, by tests and
 // by the scripts that run a server in their own process. Reads no environment.
 import type { FastifyBaseLogger } from "fastify";
-import { type DestinationStream, type Level, pino } from "pino";
+import type { DestinationStream, Level } from "pino";
 import { IMAGE_MAX_BYTES } from "../src/protocol/limits.js";
 import { makeFirstAdmin } from "./auth/first-admin.js";
 import { checkMasterKey } from "./auth/master-key-check.js";
@@ -14,6 +14,7 @@ import { createLive, type LiveOptions } from "./live-services.js";
 import { openStores } from "./open-stores.js";
 import { type Every, type RegularTask, startRegularWork, systemEvery } from "./regular-work.js";
 import { createRolloutJudge } from "./rollout-judge.js";
+import { createServerLog } from "./server-log.js";
 import type { Server, Services } from "./services.js";
 import { findAuditHead } from "./stores/audit-store.js";
 import { countDerivedDevices } from "./stores/device-store.js";
@@ -97,7 +98,7 @@ export interface App {
 
 export async function createApp(options: AppOptions = {}): Promise<App> {
 	const nowMs = options.nowMs ?? Date.now;
-	const log = createLog(options);
+	const log = createServerLog(options);
 	const stores = await openStores(options, log);
 	const { db } = stores;
 	try {
@@ -214,18 +215,4 @@ function once(task: () => Promise<void>): () => Promise<void> {
 		started ??= task();
 		return started;
 	};
-}
-
-// Secrets travel in headers only, which are not logged; redaction is for whoever logs a request as a whole one day.
-function createLog(options: AppOptions): FastifyBaseLogger {
-	const redact = [
-		"authorization",
-		"device_key",
-		"*.authorization",
-		"*.device_key",
-		"*.headers",
-		"*.*.authorization",
-	];
-	const settings = { level: options.logLevel ?? "info", redact };
-	return options.logStream === undefined ? pino(settings) : pino(settings, options.logStream);
 }

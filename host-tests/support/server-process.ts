@@ -2,6 +2,7 @@
 // nothing of what is asked of the server.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { typescriptCommand } from "./typescript-process.js";
 
@@ -10,29 +11,41 @@ export const SERVER_TOKEN = "token-of-a-server-process";
 
 export class ServerProcess {
 	readonly url: string;
+	readonly pid: number;
 	readonly #child: ChildProcess;
 
 	/** On a free port of the loopback. Whoever starts it kills it. */
-	static async start(environment: Readonly<Record<string, string>>): Promise<ServerProcess> {
+	static async start(
+		environment: Readonly<Record<string, string>>,
+		/** Where its log goes. Default: nowhere. */
+		options: { readonly logPath?: string } = {},
+	): Promise<ServerProcess> {
 		const [node, ...args] = typescriptCommand("server/main.ts");
 		const own = { PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", FOTA_ADMIN_TOKEN: SERVER_TOKEN };
-		const child = spawn(node, args, { env: { ...own, ...environment } });
-		let output = "";
+		const { logPath } = options;
+		const log = logPath === undefined ? "pipe" : openSync(logPath, "a");
+		const child = spawn(node, args, { env: { ...own, ...environment }, stdio: ["ignore", log, "pipe"] });
+		if (log !== "pipe") closeSync(log);
+		let heard = "";
 		for (const stream of [child.stdout, child.stderr])
-			stream.on("data", (piece: Buffer) => {
-				output += piece.toString();
+			stream?.on("data", (piece: Buffer) => {
+				heard += piece.toString();
 			});
+		const output = () => heard + (logPath === undefined ? "" : readFileSync(logPath, "utf8"));
 		try {
-			await expect.poll(() => output, { timeout: 200_000, interval: 50 }).toContain('"msg":"listening"');
+			const isOver = () => output().includes('"msg":"listening"') || child.exitCode !== null;
+			await expect.poll(isOver, { timeout: 200_000, interval: 50 }).toBe(true);
+			expect(output()).toContain('"msg":"listening"');
 		} catch (error) {
 			child.kill("SIGKILL");
 			throw error;
 		}
-		return new ServerProcess(child, /"url":"([^"]+)"/.exec(output)?.[1] ?? "");
+		return new ServerProcess(child, /"url":"([^"]+)"/.exec(output())?.[1] ?? "");
 	}
 
 	private constructor(child: ChildProcess, url: string) {
 		this.#child = child;
+		this.pid = child.pid ?? 0;
 		this.url = url;
 	}
 

@@ -36,7 +36,10 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 /** Where nobody knows better. */
 const RETRY_AFTER_S = 5;
 
-const STORAGE_FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL", POSTGRES_DISK_FULL]);
+/** Of the folder of images: that an upload does not fit is told to who sends it. */
+const FOLDER_FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+/** Of the database: no request can be served, so it is away, and a device that comes again later has failed at nothing. */
+const DATABASE_FULL = new Set(["SQLITE_FULL", POSTGRES_DISK_FULL]);
 const STORAGE_AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)|EIO$|EROFS$|EMFILE$|ENFILE$)/;
 
 /** What a client that is sent away for now may take as its pause. */
@@ -82,8 +85,14 @@ export function toProblem(error: FastifyError | Error): Problem {
 
 function storageProblem(error: Error): Problem | undefined {
 	const code = (error as NodeJS.ErrnoException).code ?? "";
-	if (STORAGE_FULL.has(code))
+	if (FOLDER_FULL.has(code))
 		return { status: 507, code: "server-unavailable", detail: "the server's storage is full" };
+	if (DATABASE_FULL.has(code))
+		return {
+			status: 503,
+			code: "server-unavailable",
+			detail: "the disk under the server's database is full",
+		};
 	if (STORAGE_AWAY.test(code))
 		return { status: 503, code: "server-unavailable", detail: "the server's storage is out of reach" };
 	return undefined;

@@ -2,18 +2,11 @@
 // migrations are migrate.ts. The stores are written once for both, and ask kindOf() only where SQL has no common way.
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import {
-	Kysely,
-	PostgresAdapter,
-	PostgresDialect,
-	type PostgresPool,
-	type SqliteDatabase,
-	SqliteDialect,
-} from "kysely";
+import { Kysely, PostgresAdapter, PostgresDialect, type PostgresPool, SqliteDialect } from "kysely";
 import Database from "libsql";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { createPostgresPool, type GuardedPool, type PoolCounts } from "./postgres-pool.js";
-import { keepStatements } from "./statement-cache.js";
+import { keepStatements, type LibsqlDatabase } from "./statement-cache.js";
 import type { Records, Tables } from "./tables.js";
 
 export type DatabaseKind = "sqlite" | "postgres";
@@ -65,7 +58,7 @@ function openSqlite(path: string): Records {
 	database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
 	database.pragma("foreign_keys = ON");
 	return new Kysely<Tables>({
-		dialect: new SqliteDialect({ database: keepStatements(database as unknown as SqliteDatabase) }),
+		dialect: new SqliteDialect({ database: keepStatements(database as unknown as LibsqlDatabase) }),
 	});
 }
 

@@ -2,18 +2,22 @@
 // all the time. Used by database.ts; it stands between Kysely, which prepares each anew, and libsql.
 import type { SqliteDatabase } from "kysely";
 
+/** As libsql has it. */
+export type LibsqlDatabase = SqliteDatabase & { readonly inTransaction: boolean };
 type Statement = ReturnType<SqliteDatabase["prepare"]>;
 
 /** Statements that are kept, some 10 kB each; those that were unused longest are forgotten first. */
 const KEPT_MAX = 200;
 /** What changes no table. Anything else may change what the kept ones mean. */
 const IS_KEPT = /^\s*(select|insert|update|delete|with|begin|commit|rollback)\b/i;
+/** Kysely's, at the end of a transaction that failed. */
+const ROLLBACK = "rollback";
 
 /**
  * A statement is run to its end before the next one begins (Kysely has one connection, and nothing here reads row by row), so
  * none is used twice at a time.
  */
-export function keepStatements(database: SqliteDatabase): SqliteDatabase {
+export function keepStatements(database: LibsqlDatabase): SqliteDatabase {
 	/** In the order of their last use. */
 	const kept = new Map<string, Statement>();
 	return {
@@ -32,7 +36,19 @@ export function keepStatements(database: SqliteDatabase): SqliteDatabase {
 			kept.set(text, statement);
 			const [oldest] = kept.keys();
 			if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
-			return statement;
+			return text === ROLLBACK ? rollbackOf(database, statement) : statement;
 		},
+	};
+}
+
+// After some failures (a full disk, a disk that fails) SQLite has rolled back by itself. To be told that there is nothing to
+// roll back would stand in the place of the failure.
+function rollbackOf(database: LibsqlDatabase, statement: Statement): Statement {
+	return {
+		reader: statement.reader,
+		all: (parameters) => statement.all(parameters),
+		iterate: (parameters) => statement.iterate(parameters),
+		run: (parameters) =>
+			database.inTransaction ? statement.run(parameters) : { changes: 0, lastInsertRowid: 0 },
 	};
 }

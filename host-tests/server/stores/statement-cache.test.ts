@@ -1,8 +1,8 @@
 // Statements that are kept instead of prepared anew: which, for how long, and that they behave as new ones do.
-import { Kysely, type SqliteDatabase, SqliteDialect, sql } from "kysely";
+import { Kysely, SqliteDialect, sql } from "kysely";
 import Database from "libsql";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { keepStatements } from "../../../server/stores/statement-cache.js";
+import { keepStatements, type LibsqlDatabase } from "../../../server/stores/statement-cache.js";
 
 interface Tables {
 	things: { id: number; name: string; more?: string };
@@ -12,9 +12,12 @@ let db: Kysely<Tables>;
 /** Texts that libsql had to prepare. */
 let prepared: string[];
 beforeEach(async () => {
-	const database = new Database(":memory:") as unknown as SqliteDatabase;
+	const database = new Database(":memory:") as unknown as LibsqlDatabase;
 	prepared = [];
-	const counted: SqliteDatabase = {
+	const counted: LibsqlDatabase = {
+		get inTransaction() {
+			return database.inTransaction;
+		},
 		close: () => database.close(),
 		prepare(text) {
 			prepared.push(text);
@@ -65,6 +68,21 @@ describe("statements of a SQLite database", () => {
 		expect(await names()).toEqual(["n"]);
 		await add(2, "later");
 		expect(await names()).toEqual(["n", "later"]);
+	});
+
+	it("fail for what was the matter where SQLite had ended the transaction itself", async () => {
+		await sql`pragma max_page_count = 20`.execute(db);
+		const fill = db.transaction().execute(async (transaction) => {
+			for (let id = 1; id <= 1000; id++)
+				await transaction
+					.insertInto("things")
+					.values({ id, name: "n".repeat(500) })
+					.execute();
+		});
+		await expect(fill).rejects.toMatchObject({ code: "SQLITE_FULL" });
+		expect(await names()).toEqual([]);
+		await add(1);
+		expect(await names()).toEqual(["n"]);
 	});
 
 	it("are prepared anew after a change of the tables", async () => {
