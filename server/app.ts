@@ -68,6 +68,8 @@ export interface AppOptions extends ServerSettings, LiveOptions {
 	readonly imageCacheBytes?: number | undefined;
 	/** IANA name; whose clock schedule windows go by where a device has no time zone of its own. Default "UTC". */
 	readonly defaultTimeZone?: string | undefined;
+	/** Releases go to devices by rollouts only, from the first on. Default false. */
+	readonly isRolloutNeeded?: boolean | undefined;
 	/** After which a device that was in the middle of an update counts as failed, in milliseconds. Default: a day. */
 	readonly silentAfterMs?: number | undefined;
 	/** Runs the server's own regular work. Default: timers of the system that do not keep the process alive. */
@@ -158,13 +160,14 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 
 function servicesOf(
 	options: AppOptions,
-	made: Omit<Services, "legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone">,
+	made: Omit<Services, "legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone" | "isRolloutNeeded">,
 ): Services {
 	return {
 		...made,
 		legacyDeviceTypes: new Set(options.legacyDeviceTypes),
 		maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
 		defaultTimeZone: options.defaultTimeZone ?? "UTC",
+		isRolloutNeeded: options.isRolloutNeeded ?? false,
 	};
 }
 

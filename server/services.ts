@@ -29,6 +29,8 @@ export interface Services extends LiveServices {
 	readonly maxUploadBytes: number;
 	/** IANA name, for devices that have none of their own. */
 	readonly defaultTimeZone: string;
+	/** Releases go to devices by rollouts only. */
+	readonly isRolloutNeeded: boolean;
 	/** Unix time in milliseconds. */
 	readonly nowMs: () => number;
 	/** True once the server was told to stop. */

@@ -38,7 +38,7 @@ export function parseSettings(environment: Environment): Settings {
 			masterKey: environment.FOTA_MASTER_KEY
 				? parseKey(environment.FOTA_MASTER_KEY, "FOTA_MASTER_KEY")
 				: undefined,
-			isMasterKeyReplaced: environment.FOTA_MASTER_KEY_REPLACED === "yes",
+			isMasterKeyReplaced: parseYes(environment, "FOTA_MASTER_KEY_REPLACED"),
 			jwtSecret: environment.FOTA_JWT_SECRET
 				? parseKey(environment.FOTA_JWT_SECRET, "FOTA_JWT_SECRET")
 				: undefined,
@@ -56,6 +56,7 @@ export function parseSettings(environment: Environment): Settings {
 			metricsToken: parseMetricsToken(environment.FOTA_METRICS_TOKEN),
 			arePrivateWebhooksAllowed: environment.FOTA_WEBHOOK_ALLOW_PRIVATE === "1",
 			defaultTimeZone: parseTimeZone(environment.FOTA_TIME_ZONE || "UTC"),
+			isRolloutNeeded: parseYes(environment, "FOTA_ROLLOUTS_ONLY"),
 			silentAfterMs:
 				HOUR_MS * parseInteger(environment, "FOTA_SILENT_AFTER_HOURS", { min: 1, max: 8760, otherwise: 24 }),
 		},
@@ -65,6 +66,14 @@ export function parseSettings(environment: Environment): Settings {
 		},
 		adminTokenFile: environment.FOTA_ADMIN_TOKEN ? undefined : resolve(dataDirectory, ADMIN_TOKEN_FILE),
 	};
+}
+
+// Anything else would be taken for a no that nobody said.
+function parseYes(environment: Environment, name: string): boolean {
+	const text = environment[name] || "no";
+	if (text !== "yes" && text !== "no")
+		throw new FotaError("request-malformed", `${name} is neither yes nor no`);
+	return text === "yes";
 }
 
 function parseMetricsToken(text: string | undefined): string | undefined {

@@ -57,3 +57,16 @@ describe("a rollout with conditions on its waves", () => {
 		expect(await rig.state(id)).toMatchObject({ state: "completed" });
 	});
 });
+
+describe("a server on which rollouts are needed", () => {
+	it("gives nobody a release before its rollout, the first one included", async () => {
+		await rig.close();
+		rig = await RolloutRig.start({ isRolloutNeeded: true });
+		const [device] = await rig.fleet(1);
+		const { id: releaseId } = await rig.release("1.1.0");
+		expect(await device?.poll(rig.server)).toBe(204);
+		await rig.rollout(releaseId);
+		expect(await device?.poll(rig.server)).toBe(200);
+		expect(device?.version).toBe("1.1.0");
+	});
+});

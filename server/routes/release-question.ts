@@ -67,7 +67,7 @@ async function keepBuild({ db }: Services, device: DeviceRow, claimed: Claimed):
 }
 
 async function offerFor(services: Services, device: DeviceRow, claimed: Claimed): Promise<OfferOutcome> {
-	const { db, defaultTimeZone, rolloutJudge } = services;
+	const { db, defaultTimeZone, isRolloutNeeded, rolloutJudge } = services;
 	const chip = claimed.chip ?? device.chip ?? (await findStatus(db, device.device_id))?.chip;
 	if (chip === undefined) throw new FotaError("request-malformed", "chip is neither given nor registered");
 	const nowMs = services.nowMs();
@@ -76,7 +76,7 @@ async function offerFor(services: Services, device: DeviceRow, claimed: Claimed)
 	const failedRolloutId =
 		version === undefined ? undefined : await noteReturn(db, { deviceId, version, nowMs });
 	if (failedRolloutId !== undefined) rolloutJudge.judge(failedRolloutId);
-	return offerRelease(db, { device, chip, version, defaultTimeZone, nowMs });
+	return offerRelease(db, { device, chip, version, defaultTimeZone, isRolloutNeeded, nowMs });
 }
 
 /** The device comes again by itself; it counts as no failure. */

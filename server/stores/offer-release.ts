@@ -32,6 +32,8 @@ export interface ManifestQuestion {
 	readonly version: string | undefined;
 	/** For devices that have none of their own. */
 	readonly defaultTimeZone: string;
+	/** Also before the first rollout. */
+	readonly isRolloutNeeded: boolean;
 	readonly nowMs: number;
 }
 
@@ -142,7 +144,7 @@ async function choose(db: Records, question: ManifestQuestion): Promise<Offer<Re
 		currentVersion: version,
 		currentSecurityVersion: current?.security_version,
 		timeZone: device.time_zone ?? question.defaultTimeZone,
-		firstRolloutAtMs: await firstRolloutAtMs(db, device.device_type, chip),
+		firstRolloutAtMs: question.isRolloutNeeded ? 0 : await firstRolloutAtMs(db, device.device_type, chip),
 		nowMs: question.nowMs,
 	});
 }
