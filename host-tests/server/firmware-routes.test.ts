@@ -92,7 +92,12 @@ describe("a release", () => {
 		expect(version.json().detail).toBe(
 			"version is signed and cannot be changed; sign and upload another release",
 		);
-		for (const wish of [{ min_current_version: "1.0.0" }, { size: 7 }, { security_version: 9 }])
+		for (const wish of [
+			{ min_current_version: "1.0.0" },
+			{ size: 7 },
+			{ security_version: 9 },
+			{ project_name: "x" },
+		])
 			expect(problemOf(await patch(1, wish))).toBe("422 manifest-mismatch");
 		for (const wish of [{ id: 2 }, { notes: 7 }, { notes: "\u001b[2J" }, { notes: "x".repeat(4001) }])
 			expect(problemOf(await patch(1, wish))).toBe("400 request-malformed");

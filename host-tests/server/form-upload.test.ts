@@ -48,6 +48,7 @@ describe("a form", () => {
 			version: "1.1.0",
 			device_type: "thermostat",
 			build_number: "1",
+			project_name: "test",
 			is_stable: "false",
 			is_security_fix: "true",
 			chunk_size: "4096",

@@ -138,6 +138,7 @@ describe("a refused upload leaves nothing behind:", () => {
 		["a claimed size that is not signed", "422 manifest-mismatch", { size: 9999 }],
 		["a claimed hash that is not signed", "422 manifest-mismatch", { hash: "0".repeat(64) }],
 		["a claimed build number that is not signed", "422 manifest-mismatch", { build_number: 2 }],
+		["a claimed project that is not the image's", "422 manifest-mismatch", { project_name: "other" }],
 		["a claimed device type that is not signed", "422 manifest-mismatch", { device_type: "pump" }],
 		["a chunk size that is not of the protocol", "400 request-malformed", { chunk_size: 1000 }],
 		["an image that is not base64", "400 request-malformed", { firmware: "####" }],

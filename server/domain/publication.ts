@@ -12,6 +12,8 @@ export interface UploadClaims {
 	readonly deviceType?: string | undefined;
 	readonly chip?: string | undefined;
 	readonly minCurrentVersion?: string | undefined;
+	/** Not in the statement: the image says it. */
+	readonly projectName?: string | undefined;
 }
 
 /** Throws `manifest-mismatch` when a claim differs from what is signed. */
@@ -31,8 +33,12 @@ export function checkClaims(claims: UploadClaims, statement: ReleaseStatement): 
 	}
 }
 
-/** Throws `manifest-mismatch` or `chip-mismatch` when the image is not what the statement says it is. */
-export function checkImageAgainstStatement(image: ImageCheck, statement: ReleaseStatement): void {
+/** Throws `manifest-mismatch` or `chip-mismatch` when the image is not what statement and claims say it is. */
+export function checkImageAgainst(
+	image: ImageCheck,
+	statement: ReleaseStatement,
+	claims: UploadClaims,
+): void {
 	if (image.chip !== statement.chip)
 		throw new FotaError(
 			"chip-mismatch",
@@ -40,6 +46,8 @@ export function checkImageAgainstStatement(image: ImageCheck, statement: Release
 		);
 	if (image.version !== statement.version)
 		throw new FotaError("manifest-mismatch", "the version in the image differs from the release statement");
+	if (claims.projectName !== undefined && claims.projectName !== image.projectName)
+		throw new FotaError("manifest-mismatch", "project_name differs from the image");
 }
 
 export interface PublishedRelease {

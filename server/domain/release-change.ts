@@ -12,7 +12,7 @@ export interface ChangeableRelease {
 	readonly description: string | null;
 }
 
-/** As in the release statement, with the names of the wire. */
+/** As in the release statement and the signed image, with the names of the wire. */
 export interface SignedFields {
 	readonly device_type: string;
 	readonly chip: string;
@@ -22,6 +22,7 @@ export interface SignedFields {
 	readonly size: number;
 	readonly hash: string;
 	readonly min_current_version: string | null;
+	readonly project_name: string;
 }
 
 export interface ReleaseWish extends ChannelWords {

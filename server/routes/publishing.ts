@@ -30,6 +30,8 @@ import {
 } from "./schemas.js";
 
 const DEFAULT_CHUNK_BYTES = 16_384;
+/** Of `esp_app_desc_t`, without its terminating zero. */
+const PROJECT_NAME_MAX_CHARS = 31;
 /** Beside the image: statement, names, notes (up to six characters each in JSON). */
 const JSON_OVERHEAD_BYTES = 40_960;
 
@@ -46,7 +48,7 @@ export const TERMS = {
 	is_active: Type.Optional(Type.Boolean()),
 	chunk_size: Type.Optional(ChunkBytesSchema),
 };
-/** What the uploader says of the release; where it is given it must be what is signed. */
+/** What the uploader says of the release; where it is given it must be what is signed, or in the image. */
 export const CLAIMS = {
 	version: Type.Optional(VersionSchema),
 	size: Type.Optional(Type.Integer({ minimum: 1, maximum: IMAGE_MAX_BYTES })),
@@ -55,6 +57,8 @@ export const CLAIMS = {
 	device_type: Type.Optional(NameSchema),
 	chip: Type.Optional(ChipSchema),
 	min_current_version: Type.Optional(VersionSchema),
+	/** As the image has it. */
+	project_name: Type.Optional(Type.String({ maxLength: PROJECT_NAME_MAX_CHARS })),
 };
 /** The JSON of system A, with what it does not know beside it. */
 export const JsonUploadBody = Type.Object({
@@ -159,6 +163,7 @@ export function fieldsOf(
 		deviceType: fields.device_type,
 		chip: fields.chip,
 		minCurrentVersion: fields.min_current_version,
+		projectName: fields.project_name,
 	};
 	return { claims, chunkBytes: chunkBytesOf(fields.chunk_size), terms };
 }

@@ -9,7 +9,7 @@ import { isSignedBy } from "../auth/release-signature.js";
 import type { EventDetails, FotaEvent, LogEvent } from "../domain/event.js";
 import {
 	checkClaims,
-	checkImageAgainstStatement,
+	checkImageAgainst,
 	decidePublication,
 	type UploadClaims,
 } from "../domain/publication.js";
@@ -74,7 +74,7 @@ export async function publishRelease(tools: PublishTools, upload: Upload): Promi
 		throw new FotaError("upload-too-large", `more than ${tools.maxUploadBytes} bytes`);
 	const staged = await tools.images.stage(upload.image, { maxBytes: tools.maxUploadBytes });
 	try {
-		const image = await checkStagedImage(staged, signed);
+		const image = await checkStagedImage(staged, signed, upload.claims);
 		return await keep(tools, { upload, signed, staged, image });
 	} finally {
 		await staged.discard();
@@ -89,7 +89,11 @@ async function checkSignature(db: Records, signed: SignedStatement): Promise<voi
 		throw new FotaError("signature-invalid", "the signature does not fit the release statement");
 }
 
-async function checkStagedImage(staged: StagedImage, signed: SignedStatement): Promise<ImageCheck> {
+async function checkStagedImage(
+	staged: StagedImage,
+	signed: SignedStatement,
+	claims: UploadClaims,
+): Promise<ImageCheck> {
 	const { statement } = signed;
 	if (staged.sizeBytes !== statement.sizeBytes)
 		throw new FotaError(
@@ -103,7 +107,7 @@ async function checkStagedImage(staged: StagedImage, signed: SignedStatement): P
 	const digest = createHash("sha256").update(bytes.subarray(0, image.hashOffsetBytes)).digest();
 	if (!timingSafeEqual(digest, bytes.subarray(image.hashOffsetBytes)))
 		throw new FotaError("image-invalid", "the appended hash is wrong");
-	checkImageAgainstStatement(image, statement);
+	checkImageAgainst(image, statement, claims);
 	return image;
 }
 

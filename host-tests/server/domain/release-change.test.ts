@@ -19,6 +19,7 @@ const SIGNED = {
 	size: 5,
 	hash: "h",
 	min_current_version: null,
+	project_name: "lamp",
 };
 
 describe("a change of a release", () => {
@@ -50,7 +51,7 @@ describe("a change of a release", () => {
 	});
 
 	it("is refused for what is signed, unless it says the same", () => {
-		refuseSigned(SIGNED, { version: "1.0.0", min_current_version: null, size: 5 });
+		refuseSigned(SIGNED, { version: "1.0.0", min_current_version: null, project_name: "lamp", size: 5 });
 		for (const wish of [{ version: "1.0.1" }, { size: 6 }, { min_current_version: "0.1.0" }])
 			expect(() => refuseSigned(SIGNED, wish)).toThrow(/is signed and cannot be changed/);
 	});
