@@ -153,6 +153,17 @@ describe("imports", () => {
 		expect(imports.filter(isWrong).map(show)).toEqual([]);
 	});
 
+	test("of the server are packages that a container installs", () => {
+		const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+		const names = Object.keys(dependencies).map((name) => name.replace(/\.js$/, ""));
+		const isInstalled = ({ to }: Import) => names.some((name) => to === name || to.startsWith(`${name}/`));
+		const shipped = imports.filter(
+			(arrow) => arrow.from.startsWith("server/") && isPackage(arrow) && !arrow.isTypeOnly,
+		);
+		expect(shipped.length).toBeGreaterThan(20);
+		expect(shipped.filter((arrow) => !isInstalled(arrow)).map(show)).toEqual([]);
+	});
+
 	test("end in .js where they are relative", () => {
 		const wrong = typescriptFiles.filter((file) =>
 			/(?:from|import)\s*\(?\s*"\.{1,2}\/[^"]*(?<!\.js|\.mjs|\.json)"/.test(
