@@ -60,13 +60,16 @@ describe("the waits", () => {
 						backoffDelayMs(count, poll, random),
 						stallDelayMs(count, random),
 						reportDelayMs({ isOnTrial: true, settings: SETTINGS, random }, count),
-						shedDelayMs(count, poll, random),
 						pollDelayMs(poll, random),
 						firstPollDelayMs(poll, random),
 					]) {
 						expect(wait).toBeGreaterThan(0);
 						expect(wait).toBeLessThanOrEqual(cap);
 					}
+					const shed = shedDelayMs(count, poll, random);
+					const pauseMs = Math.max(5, Math.min(count, poll, 3600)) * 1000;
+					expect(shed).toBeGreaterThanOrEqual(pauseMs);
+					expect(shed).toBeLessThanOrEqual(pauseMs + Math.max(5000, pauseMs / 2));
 				}
 			}),
 		);
