@@ -58,8 +58,8 @@ async function countAttempts(
 ): Promise<number | undefined> {
 	const window = { windowMs: ATTEMPT_WINDOW_MS, nowMs };
 	// The address first: one that is locked can use up nobody's name.
-	const byAddress = await countAttempt(db, { key: keys.address, ...window });
+	const byAddress = await countAttempt(db, { key: keys.address, max: ATTEMPTS_PER_ADDRESS, ...window });
 	if (byAddress.count > ATTEMPTS_PER_ADDRESS) return byAddress.windowEndsAtMs;
-	const byName = await countAttempt(db, { key: keys.name, ...window });
+	const byName = await countAttempt(db, { key: keys.name, max: ATTEMPTS_PER_NAME, ...window });
 	return byName.count > ATTEMPTS_PER_NAME ? byName.windowEndsAtMs : undefined;
 }

@@ -1,7 +1,7 @@
 // `restore FOLDER`: puts a backup where the settings say, which must be empty. Images first, the database last: what is
 // broken off in the middle is no server. Called by command-line.ts.
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { access, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
@@ -52,33 +52,31 @@ export async function restore({ settings, folder, say }: RestoreOptions): Promis
 	if (manifest.has_secrets) await restoreSecrets(settings.app, join(folder, SECRETS_FOLDER), say);
 	else say(noMasterKey("The backup has no secrets, nor the master key"));
 	if (databaseUrl === undefined) await restoreSqlite(source, join(dataDirectory, DATABASE_FILE));
-	else
-		await runPostgresTool(
-			"pg_restore",
-			[
-				"--no-owner",
-				"--no-privileges",
-				"--exit-on-error",
-				"--single-transaction",
-				`--dbname=${nameOf(databaseUrl)}`,
-				source,
-			],
-			databaseUrl,
-		);
+	else await restorePostgres(source, databaseUrl);
 	say(`restored: the database of ${manifest.created_at} and ${manifest.images.length} image(s)`);
 }
 
 async function refuseUsedDatabase(databaseUrl: string | undefined, path: string): Promise<void> {
-	const isUsed = databaseUrl === undefined ? await hasFile(path) : await hasTables(databaseUrl);
-	if (isUsed)
+	if (databaseUrl === undefined) return refuseFiles(path);
+	if (await hasTables(databaseUrl))
 		throw new FotaError(
 			"request-malformed",
-			`${databaseUrl === undefined ? path : "the database"} is not empty; restore into an empty one, then switch over`,
+			"the database is not empty; restore into an empty one, then switch over",
 		);
 }
 
-async function hasFile(path: string): Promise<boolean> {
-	return readFile(path).then(
+// SQLite would play the log of another database, left by a crash, into the one that is restored.
+async function refuseFiles(path: string): Promise<void> {
+	for (const file of ["", "-wal", "-shm", "-journal"].map((suffix) => path + suffix))
+		if (await isThere(file))
+			throw new FotaError(
+				"request-malformed",
+				`${file} is there already; move all of ${path}* away, or restore into another folder`,
+			);
+}
+
+async function isThere(path: string): Promise<boolean> {
+	return access(path).then(
 		() => true,
 		(error: NodeJS.ErrnoException) => {
 			if (error.code === "ENOENT") return false;
@@ -112,11 +110,43 @@ async function restoreImages(images: ImageStore, folder: string, manifest: Backu
 	}
 }
 
+async function restorePostgres(source: string, databaseUrl: string): Promise<void> {
+	await runPostgresTool(
+		"pg_restore",
+		[
+			"--no-owner",
+			"--no-privileges",
+			"--exit-on-error",
+			"--single-transaction",
+			`--dbname=${nameOf(databaseUrl)}`,
+			source,
+		],
+		databaseUrl,
+	);
+	await endSessions(databaseUrl);
+}
+
+/** Threat: a session that was ended since, because somebody had stolen it. Log-ins are cheap. */
+async function endSessions(location: string): Promise<void> {
+	const db = openDatabase(location);
+	try {
+		const tables = await db.introspection.getTables();
+		// Backups of the first versions have none.
+		if (tables.some(({ name }) => name === "sessions")) await db.deleteFrom("sessions").execute();
+	} finally {
+		await db.destroy();
+	}
+}
+
 async function restoreSqlite(source: string, path: string): Promise<void> {
 	const draft = `${path}.restoring`;
-	await rm(draft, { force: true });
+	const beside = [`${draft}-wal`, `${draft}-shm`];
+	for (const file of [draft, ...beside]) await rm(file, { force: true });
 	await copyFile(source, draft);
+	await endSessions(draft);
 	checkIntegrity(draft);
+	// Empty: all is in the draft.
+	for (const file of beside) await rm(file, { force: true });
 	await rename(draft, path);
 	await syncFolder(dirname(path));
 }

@@ -51,7 +51,7 @@ function localTimeOf(timeZone: string, nowMs: number): LocalTime {
 			.formatToParts(nowMs)
 			.map(({ type, value }) => [type, value]),
 	);
-	const day = DAYS.findIndex((name) => name === parts.get("weekday")?.toLowerCase());
+	const day = (DAYS as readonly string[]).indexOf(parts.get("weekday")?.toLowerCase() ?? "");
 	return { day, minutes: Number(parts.get("hour")) * 60 + Number(parts.get("minute")) };
 }
 

@@ -23,6 +23,7 @@ export function keepStatements(database: LibsqlDatabase): SqliteDatabase {
 	return {
 		close: () => {
 			kept.clear();
+			intoOneFile(database);
 			database.close();
 		},
 		prepare(text) {
@@ -39,6 +40,15 @@ export function keepStatements(database: LibsqlDatabase): SqliteDatabase {
 			return text === ROLLBACK ? rollbackOf(database, statement) : statement;
 		},
 	};
+}
+
+// libsql leaves the write-ahead log behind: whoever takes the file alone would take half a database.
+function intoOneFile(database: LibsqlDatabase): void {
+	try {
+		database.prepare("pragma wal_checkpoint(truncate)").all([]);
+	} catch {
+		// A full disk. Nothing is lost while both files stay together.
+	}
 }
 
 // After some failures (a full disk, a disk that fails) SQLite has rolled back by itself. To be told that there is nothing to

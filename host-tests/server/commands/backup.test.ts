@@ -1,14 +1,16 @@
 // Backup under load and restore, on both databases; and what a restore refuses.
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { runCommand } from "../../../server/commands/command-line.js";
 import { parseSettings } from "../../../server/settings.js";
 import { makeDatabase } from "../../support/postgres.js";
+import { callAs, logIn, makeUser } from "../operators.js";
 import { sha256 } from "../release-kit.js";
 import { ServerRig } from "../server-rig.js";
+import { databaseKind } from "../test-database.js";
 
 let folder: string;
 let rigs: ServerRig[];
@@ -72,6 +74,43 @@ describe("a backup", () => {
 			const hash = sha256(image);
 			expect(names).toContain(join(hash.slice(0, 2), `${hash}.bin`));
 		}
+	});
+
+	it("brings nobody's session back", async () => {
+		const [from, to] = [await place("from"), await place("to")];
+		const rig = await serve(from);
+		const { refresh_token } = await makeUser(rig, "olga", "operator");
+		await run(from, "backup", join(folder, "backup"));
+		await run(to, "restore", join(folder, "backup"));
+		const restored = await serve(to);
+		const payload = { refresh_token };
+		expect(
+			(await callAs(restored, undefined, "/api/auth/refresh", { method: "POST", payload })).statusCode,
+		).toBe(401);
+		expect((await logIn(restored, "olga")).statusCode).toBe(200);
+		const names = await readdir(to.app.dataDirectory);
+		expect(names.filter((name) => name.includes("restoring"))).toEqual([]);
+	});
+
+	it.runIf(databaseKind === "SQLite")("is not restored beside what another database left", async () => {
+		const [from, to] = [await place("from"), await place("to")];
+		const rig = await serve(from);
+		await rig.device("kept");
+		await run(from, "backup", join(folder, "backup"));
+		for (let i = 0; i < 20; i++) await rig.device(`later-${i}`);
+		// As after a crash, where the damaged file alone was taken away.
+		const left = join(to.app.dataDirectory, "fota.db-wal");
+		await mkdir(to.app.dataDirectory);
+		await copyFile(join(from.app.dataDirectory, "fota.db-wal"), left);
+		await expect(run(to, "restore", join(folder, "backup"))).rejects.toMatchObject({
+			code: "request-malformed",
+			message: expect.stringContaining(`${left} is there already`),
+		});
+		await rm(left);
+		await run(to, "restore", join(folder, "backup"));
+		const restored = await serve(to);
+		const { devices } = (await restored.get("/api/devices")).json();
+		expect(devices.map((device: { device_id: string }) => device.device_id)).toEqual(["kept"]);
 	});
 
 	it("has the secrets only where it is asked for them, and says so loudly", async () => {

@@ -106,7 +106,7 @@ describe("the database", () => {
 		await addSession(db, { id: "s", user_id: user?.id ?? 0, token_hash: "h", ...session });
 		const token = { created_at_ms: 1, expires_at_ms: 2, last_used_at_ms: null };
 		await addApiToken(db, { name: "t", token_hash: "h", role: "viewer", created_by: "user:u", ...token });
-		await countAttempt(db, { key: "name:u", windowMs: 1, nowMs: 1 });
+		await countAttempt(db, { key: "name:u", max: 9, windowMs: 1, nowMs: 1 });
 		await settleFact(db, "master-key-fingerprint", "f");
 		await db.transaction().execute(async (transaction) => {
 			await appendAudit(transaction, { actor: "server", action: "a", nowMs: 1 });
