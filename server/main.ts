@@ -26,7 +26,7 @@ async function run(settings: Settings): Promise<void> {
 	for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(app, signal));
 	try {
 		const url = await app.listen(settings.listen);
-		showFirstPassword(await app.makeFirstAdmin());
+		showFirstPassword(await app.makeFirstAdmin(), app.adminToken !== "");
 		announce(app, settings, url);
 	} catch (error) {
 		await app.close();
@@ -50,11 +50,14 @@ function announce(app: App, settings: Settings, url: string): void {
 }
 
 // Once, and where a person looks: never among the log lines, which are kept and sent elsewhere.
-function showFirstPassword(password: string | undefined): void {
+function showFirstPassword(password: string | undefined, hasAdminToken: boolean): void {
 	if (password === undefined) return;
+	const otherwise = hasAdminToken
+		? "the admin token can give a new one"
+		: "start once without FOTA_ADMIN_TOKEN=off: that token can give a new one";
 	process.stderr.write(
 		`\nThe first user was made. Log in with it, and choose another password:\n\n    name      ${FIRST_ADMIN_NAME}\n` +
-			`    password  ${password}\n\nIt is shown this once. If it is lost, an API token of role admin can give a new one.\n\n`,
+			`    password  ${password}\n\nIt is shown this once. If it is lost, ${otherwise}.\n\n`,
 	);
 }
 

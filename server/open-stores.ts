@@ -62,7 +62,7 @@ async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyB
 	} catch (error) {
 		// The object store is away: the server starts all the same, and serves once it is back.
 		if (!(error instanceof FotaError && error.code === "server-unavailable")) throw error;
-		log.warn({ err: error }, "images of unfinished uploads not removed");
+		log.warn({ reason: error.message }, "images of unfinished uploads not removed");
 	}
 }
 

@@ -36,9 +36,9 @@ export class ServerProcess {
 			const isOver = () => output().includes('"msg":"listening"') || child.exitCode !== null;
 			await expect.poll(isOver, { timeout: 200_000, interval: 50 }).toBe(true);
 			expect(output()).toContain('"msg":"listening"');
-		} catch (error) {
+		} catch (cause) {
 			child.kill("SIGKILL");
-			throw error;
+			throw new Error(`the server did not start:\n${output()}`, { cause });
 		}
 		return new ServerProcess(child, /"url":"([^"]+)"/.exec(output())?.[1] ?? "");
 	}

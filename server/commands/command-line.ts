@@ -1,4 +1,5 @@
 // The server program's commands beside serving: `backup`, `restore`, `migrate`. Called by main.ts with its arguments.
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FotaError } from "../../src/protocol/error-codes.js";
@@ -20,7 +21,11 @@ Without a command the server serves. Settings come from the environment, the sam
   backup FOLDER [--with-secrets]   a copy of database and images, while the server serves; with --with-secrets also
                                    what no copy can be read without
   restore FOLDER                   from such a copy, into an empty place, while no server runs
-  migrate status | up | down       which migrations the database has; all of them; without the last one`;
+  migrate status                   which migrations the database has
+  migrate up                       makes the missing ones, as the server does when it starts
+  migrate down                     takes the last one back, with what only its tables hold; while no server runs`;
+
+const DIRECTIONS = ["up", "down", "status"];
 
 export interface CommandOptions {
 	readonly settings: Settings;
@@ -35,7 +40,10 @@ export async function runCommand(words: readonly string[], options: CommandOptio
 	if (argument === undefined || rest.length > 0) throw new FotaError("request-malformed", USAGE);
 	const isWithSecrets = values["with-secrets"] ?? false;
 	if (isWithSecrets && command !== "backup") throw new FotaError("request-malformed", USAGE);
-	if (command === "backup") return backUp({ ...options, folder: argument, isWithSecrets });
+	if (command === "backup") {
+		await refuseMissingDatabase(options.settings);
+		return backUp({ ...options, folder: argument, isWithSecrets });
+	}
 	if (command === "restore") return restore({ ...options, folder: argument });
 	if (command === "migrate") return migrate(argument, options);
 	throw new FotaError("request-malformed", USAGE);
@@ -50,13 +58,29 @@ function parse(words: readonly string[]) {
 	}
 }
 
+/** The usual reason is a variable that was set for the server alone. */
+async function refuseMissingDatabase({ app }: Settings): Promise<void> {
+	if (app.databaseUrl !== undefined) return;
+	const path = join(app.dataDirectory, DATABASE_FILE);
+	const isThere = await access(path).then(
+		() => true,
+		() => false,
+	);
+	if (!isThere)
+		throw new FotaError(
+			"request-malformed",
+			`there is no database ${path}; set FOTA_DATA or DATABASE_URL as for the server`,
+		);
+}
+
 async function migrate(direction: string, { settings, say }: CommandOptions): Promise<void> {
+	if (!DIRECTIONS.includes(direction)) throw new FotaError("request-malformed", USAGE);
+	await refuseMissingDatabase(settings);
 	const { databaseUrl, dataDirectory } = settings.app;
 	const db = openDatabase(databaseUrl ?? join(dataDirectory, DATABASE_FILE));
 	try {
 		if (direction === "up") await migrateToLatest(db);
 		else if (direction === "down") await migrateDown(db);
-		else if (direction !== "status") throw new FotaError("request-malformed", USAGE);
 		await sayStatus(db, say);
 	} finally {
 		await db.destroy();

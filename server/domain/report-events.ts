@@ -3,6 +3,7 @@
 import type { ErrorCode } from "../../src/protocol/error-codes.js";
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import type { EventDetails, FotaEvent, LogEvent, SecurityEvent } from "./event.js";
+import { ORDERED } from "./update-history.js";
 
 /** What the report before said. */
 export interface ReportBefore {
@@ -93,7 +94,9 @@ function endEvents(known: Known): FotaEvent["type"][] {
 	const types: FotaEvent["type"][] = [];
 	if (isRollbackNew(known)) types.push("rollback_triggered");
 	const isNewError = report.error !== undefined && !(isSameTarget && before?.errorCode === report.error.code);
-	if (report.error !== undefined && (isNewError || report.isSecurityEvent === true)) {
+	// What an operator ordered is told as the rollback that it is.
+	const isFailure = report.error !== undefined && report.error.code !== ORDERED;
+	if (isFailure && (isNewError || report.isSecurityEvent === true)) {
 		types.push(VERIFICATION_CODES.includes(report.error.code) ? "verification_failed" : "update_failed");
 	}
 	if (report.state === "COMPLETED" && !(isSameTarget && before?.state === "COMPLETED"))

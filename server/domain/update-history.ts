@@ -28,6 +28,9 @@ export const CAME_BACK_ERROR = {
 	message: "the device runs the old firmware again without a word",
 };
 
+/** Of a rollback that was ordered, whatever the release was like. */
+export const ORDERED = "rollback-requested" satisfies ErrorCode;
+
 /** Behind them the next thing that a device says is said by the new firmware, or by the old one again. */
 const LAST_STAGES: readonly (string | undefined)[] = ["WRITING", "REBOOTING", "BOOT_VERIFICATION"];
 
@@ -85,6 +88,8 @@ export function changeOfReport(
 	if (said === "downloading" || said === "installing")
 		return { kind, status: said, stage: report.state, ...noticeOf(report) };
 	if (said === "success") return { kind, status: said };
+	// Nothing failed: the operator wanted it back.
+	if (report.error?.code === ORDERED) return { kind, status: said, error: report.error };
 	const flightRecord = flightRecordOf(isSame ? latest : undefined, report, report.error);
 	return { kind, status: said, error: report.error, flightRecord };
 }

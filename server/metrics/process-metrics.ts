@@ -33,6 +33,8 @@ export function nodeRegistry(): Registry {
 }
 
 export function createProcessMetrics(): ProcessMetrics {
+	// Counts from here on, not from when it is first asked.
+	nodeRegistry();
 	const registry = new Registry();
 	const counters = countersOf(registry);
 	const causes = new Set<string>();

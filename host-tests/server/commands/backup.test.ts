@@ -214,6 +214,18 @@ describe("migrate", () => {
 		},
 	);
 
+	it.runIf(databaseKind === "SQLite").each([
+		["backup", "b"],
+		["migrate", "status"],
+		["migrate", "up"],
+	])("%s %s says where there is no database, and makes none", async (...words) => {
+		const settings = await place("nowhere");
+		await expect(run(settings, ...words)).rejects.toMatchObject({
+			message: expect.stringMatching(/there is no database .*nowhere.*FOTA_DATA/),
+		});
+		expect(await readdir(folder)).toEqual([]);
+	});
+
 	it.each([
 		["migrate"],
 		["migrate", "sideways"],

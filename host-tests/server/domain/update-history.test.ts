@@ -39,6 +39,15 @@ function change(latest: KnownUpdate | undefined, report: Partial<StatusReport>):
 }
 
 describe("a report", () => {
+	it("leaves a record of a failure, none of a rollback that was ordered", () => {
+		const back = { ...idle, state: "ROLLBACK", target, isRolledBack: true } as const;
+		const crashed = changeOfReport(known("success"), { ...back, ...failure("boot-crashed") });
+		expect(crashed?.flightRecord).toMatchObject({ error_code: "boot-crashed" });
+		const ordered = changeOfReport(known("success"), { ...back, ...failure("rollback-requested") });
+		expect(ordered).toMatchObject({ status: "rolled_back", error: { code: "rollback-requested" } });
+		expect(ordered?.flightRecord).toBeUndefined();
+	});
+
 	it.each([
 		["idle", undefined, {}, "nothing"],
 		["a download", undefined, { state: "DOWNLOADING", target }, "begin downloading"],
