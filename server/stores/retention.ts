@@ -10,6 +10,7 @@ import { appendEvents } from "./event-store.js";
 import { takeLock } from "./locks.js";
 import type { Records } from "./tables.js";
 import { takeTaskTurn } from "./task-turns.js";
+import { findKeptUpdates } from "./update-store.js";
 import { removeExpired } from "./user-store.js";
 
 export const RETENTION_TASK_MS = 3_600_000;
@@ -28,25 +29,36 @@ export interface RetentionTools {
 	readonly isStopping: () => boolean;
 }
 
-/** Never throws: what fails is logged and tried again at the next turn. */
+/** Never throws: what fails is logged and tried again at the next turn, and holds up nothing else. */
 export async function runRetentionTask(tools: RetentionTools): Promise<void> {
-	const { db } = tools;
+	const turn = { name: "retention", everyMs: RETENTION_TASK_MS, nowMs: tools.nowMs() };
+	let isTurn = false;
+	await attempt(tools, "old lines not looked for", async () => {
+		isTurn = await takeTaskTurn(tools.db, turn);
+	});
+	if (!isTurn) return;
+	for (const log of ["fota", "security"] as const)
+		await attempt(tools, `old lines of the ${log} log not removed`, () => removeOldEvents(tools, log));
+	await attempt(tools, "old updates not removed", () => removeOldUpdates(tools));
+	await attempt(tools, "old sessions not removed", () => removeOldSessions(tools));
+}
+
+async function attempt({ log }: RetentionTools, failure: string, part: () => Promise<void>): Promise<void> {
 	try {
-		const nowMs = tools.nowMs();
-		if (!(await takeTaskTurn(db, { name: "retention", everyMs: RETENTION_TASK_MS, nowMs }))) return;
-		await removeOldEvents(tools);
-		await removeOldUpdates(tools);
-		const sessionsBeforeMs = nowMs - SESSION_KEPT_MS;
-		await removeExpired(db, { sessionsBeforeMs, attemptsBeforeMs: nowMs - 2 * ATTEMPT_WINDOW_MS });
+		await part();
 	} catch (error) {
-		tools.log.error({ err: error }, "old log lines not removed");
+		log.error({ err: error }, failure);
 	}
 }
 
-async function removeOldEvents(tools: RetentionTools): Promise<void> {
-	for (const log of ["fota", "security"] as const)
-		for (let count = 0; count < BATCHES_MAX && !tools.isStopping(); count++)
-			if ((await removeBatch(tools, log)) < BATCH) break;
+async function removeOldSessions({ db, nowMs }: RetentionTools): Promise<void> {
+	const sessionsBeforeMs = nowMs() - SESSION_KEPT_MS;
+	await removeExpired(db, { sessionsBeforeMs, attemptsBeforeMs: nowMs() - 2 * ATTEMPT_WINDOW_MS });
+}
+
+async function removeOldEvents(tools: RetentionTools, log: LogName): Promise<void> {
+	for (let count = 0; count < BATCHES_MAX && !tools.isStopping(); count++)
+		if ((await removeBatch(tools, log)) < BATCH) break;
 }
 
 /** Through all that are old enough, a step at a time: the last one and the last failure of each device are passed over. */
@@ -69,9 +81,8 @@ async function removeUpdateBatch(tools: RetentionTools, from: Place): Promise<Pl
 		const rows = await oldUpdates(transaction, from, nowMs - tools.logRetentionMs);
 		const last = rows.at(-1);
 		const next = rows.length < BATCH ? undefined : last && { startedAtMs: last.at_ms, id: last.id };
-		const isKept = (row: (typeof rows)[number]) =>
-			row.id === row.newest_id || row.id === row.newest_failed_id;
-		const old = rows.filter((row) => row.finished_at_ms !== null && !isKept(row));
+		const kept = await findKeptUpdates(transaction, [...new Set(rows.map((row) => row.device_id))]);
+		const old = rows.filter((row) => row.finished_at_ms !== null && !kept.has(row.id));
 		if (old.length === 0) return { next, events: [] };
 		const ids = old.map((row) => row.id);
 		await transaction.deleteFrom("updates").where("id", "in", ids).execute();
@@ -84,38 +95,20 @@ async function removeUpdateBatch(tools: RetentionTools, from: Place): Promise<Pl
 }
 
 function oldUpdates(transaction: Records, { startedAtMs, id }: Place, beforeMs: number) {
-	return (
-		transaction
-			.selectFrom("updates")
-			.select(["id", "started_at_ms as at_ms", "finished_at_ms"])
-			.select((select) =>
-				select
-					.selectFrom("updates as newest")
-					.select((newest) => newest.fn.max("newest.id").as("newest_id"))
-					.whereRef("newest.device_id", "=", "updates.device_id")
-					.as("newest_id"),
-			)
-			// What the device's page shows as its last failure.
-			.select((select) =>
-				select
-					.selectFrom("updates as failed")
-					.select((failed) => failed.fn.max("failed.id").as("newest_failed_id"))
-					.whereRef("failed.device_id", "=", "updates.device_id")
-					.where("failed.flight_record", "is not", null)
-					.as("newest_failed_id"),
-			)
-			.where("started_at_ms", "<", beforeMs)
-			.where((where) =>
-				where.or([
-					where("started_at_ms", ">", startedAtMs),
-					where.and([where("started_at_ms", "=", startedAtMs), where("id", ">", id)]),
-				]),
-			)
-			.orderBy("started_at_ms")
-			.orderBy("id")
-			.limit(BATCH)
-			.execute()
-	);
+	return transaction
+		.selectFrom("updates")
+		.select(["id", "device_id", "started_at_ms as at_ms", "finished_at_ms"])
+		.where("started_at_ms", "<", beforeMs)
+		.where((where) =>
+			where.or([
+				where("started_at_ms", ">", startedAtMs),
+				where.and([where("started_at_ms", "=", startedAtMs), where("id", ">", id)]),
+			]),
+		)
+		.orderBy("started_at_ms")
+		.orderBy("id")
+		.limit(BATCH)
+		.execute();
 }
 
 /** The event that tells of the removal is part of it: never one without the other. */

@@ -26,6 +26,33 @@ export async function findLastFailure(db: Records, deviceId: string): Promise<Up
 		.executeTakeFirst();
 }
 
+/**
+ * Ids of the newest update and of the newest with a flight record of each of these devices: a look into an index for
+ * each, however many updates a device has.
+ */
+export async function findKeptUpdates(db: Records, deviceIds: readonly string[]): Promise<Set<number>> {
+	if (deviceIds.length === 0) return new Set();
+	const rows = await db
+		.selectFrom("devices")
+		.select((select) => [
+			select
+				.selectFrom("updates as newest")
+				.select((newest) => newest.fn.max("newest.id").as("id"))
+				.whereRef("newest.device_id", "=", "devices.device_id")
+				.as("newest_id"),
+			select
+				.selectFrom("updates as failed")
+				.select((failed) => failed.fn.max("failed.id").as("id"))
+				.whereRef("failed.device_id", "=", "devices.device_id")
+				.where("failed.flight_record", "is not", null)
+				.as("newest_failed_id"),
+		])
+		.where("device_id", "in", deviceIds)
+		.execute();
+	const ids = rows.flatMap((row) => [row.newest_id, row.newest_failed_id]);
+	return new Set(ids.filter((id) => id !== null));
+}
+
 export async function insertUpdate(db: Records, row: Insertable<UpdateTable>): Promise<UpdateRow> {
 	return db.insertInto("updates").values(row).returningAll().executeTakeFirstOrThrow();
 }

@@ -1,14 +1,18 @@
 // The removal of old log lines, on a database of its own.
+
+import { CompiledQuery, sql } from "kysely";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { countAttempt } from "../../../server/stores/attempt-store.js";
 import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
 import { registerDevice } from "../../../server/stores/device-store.js";
 import { appendEvents, listEvents } from "../../../server/stores/event-store.js";
 import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { type RetentionTools, runRetentionTask } from "../../../server/stores/retention.js";
 import type { Records } from "../../../server/stores/tables.js";
-import { insertUpdate } from "../../../server/stores/update-store.js";
-import { type TestDatabase, testDatabase } from "../test-database.js";
+import { findKeptUpdates, insertUpdate } from "../../../server/stores/update-store.js";
+import { databaseKind, type TestDatabase, testDatabase } from "../test-database.js";
+import { noteStatements } from "./statement-notes.js";
 
 const DAY_MS = 86_400_000;
 const START_MS = 1_750_000_000_000;
@@ -69,6 +73,20 @@ describe("old log lines", () => {
 		await run();
 		expect(await counts()).toEqual([["log_lines_removed", 3]]);
 	});
+
+	it("go, and sessions and attempts as well, where something else cannot be removed", async () => {
+		await fill(3);
+		await countAttempt(db, { key: "name:u", windowMs: 1, nowMs });
+		nowMs += 30 * DAY_MS + 1;
+		await sql`alter table updates rename to updates_away`.execute(db);
+		try {
+			await run();
+		} finally {
+			await sql`alter table updates_away rename to updates`.execute(db);
+		}
+		expect(await counts()).toEqual([["log_lines_removed", 3]]);
+		expect(await db.selectFrom("login_attempts").selectAll().execute()).toEqual([]);
+	});
 });
 
 describe("old updates", () => {
@@ -114,6 +132,28 @@ describe("old updates", () => {
 		} finally {
 			await db.destroy();
 			await database.remove();
+		}
+	});
+});
+
+describe("the updates that are kept", () => {
+	it.runIf(databaseKind === "SQLite")("are found by indexes, in one statement for all devices", async () => {
+		const db = openDatabase(IN_MEMORY);
+		try {
+			await migrateToLatest(db);
+			const noted = noteStatements(db);
+			await findKeptUpdates(noted.db, ["busy", "quiet"]);
+			expect(noted.statements).toHaveLength(1);
+			const [statement] = noted.statements.map((query) => `explain query plan ${query.sql}`);
+			const plan = CompiledQuery.raw(statement ?? "", ["busy", "quiet"]);
+			const { rows } = await db.executeQuery<{ detail: string }>(plan);
+			const searches = rows.map(({ detail }) => detail).filter((detail) => /newest|failed/.test(detail));
+			expect(searches).toEqual([
+				"SEARCH newest USING COVERING INDEX updates_by_device (device_id=?)",
+				"SEARCH failed USING INDEX updates_failed_by_device (device_id=?)",
+			]);
+		} finally {
+			await db.destroy();
 		}
 	});
 });
