@@ -199,6 +199,28 @@ describe("a stream whose reader", () => {
 		await once(stream, "close");
 	});
 
+	it("wants nothing of a long log lets others come to their turn between its pages", async () => {
+		const event = { log: "fota", time: "", device_id: null, type: "t", details: {} } as const;
+		let asked = 0;
+		const reader = {
+			start: async () => 0,
+			next: async (after: number, signal: AbortSignal) => {
+				asked++;
+				if (asked < 1000) return [{ ...event, id: after + 1 }];
+				return new Promise<readonly []>((resolve) => signal.addEventListener("abort", () => resolve([])));
+			},
+			close() {},
+		};
+		const { signal } = new AbortController();
+		const never = { keepAliveMs: 3_600_000, stallMs: 3_600_000 };
+		const stream = createEventStream({ reader, after: 0, isWanted: () => false, signal, ...never });
+		stream.resume();
+		for (let turns = 0; turns < 9; turns++) await new Promise((resolve) => setImmediate(resolve));
+		expect(asked).toBeLessThan(20);
+		stream.destroy();
+		await once(stream, "close");
+	});
+
 	it("takes it slowly, but takes it, is not cut", async () => {
 		const stream = streamOf(endless());
 		for (let i = 0; i < 8; i++) {

@@ -3,6 +3,7 @@
 // cut, and goes on later where it was (Last-Event-ID).
 import { Readable } from "node:stream";
 import type { ToldEvent } from "../stores/event-feed.js";
+import { turn } from "../turn.js";
 import type { EventReader } from "./event-feed.js";
 
 export interface EventStreamOptions {
@@ -61,6 +62,8 @@ async function* blocks(
 		const restMs = Math.max(0, silentSinceMs + keepAliveMs - performance.now());
 		const events = await nextWithin(reader, { cursor, restMs, signal });
 		cursor = events.at(-1)?.id ?? cursor;
+		// A reader that wants few of a long log, or reads fast, would be all that is served until it has caught up.
+		if (events.length > 0) await turn();
 		const text = events.filter(options.isWanted).map(blockOf).join("");
 		const isSilent = text === "" && performance.now() - silentSinceMs >= keepAliveMs;
 		if (text === "" && !isSilent) continue;

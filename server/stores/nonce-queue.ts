@@ -1,6 +1,7 @@
 // Takes the nonces of requests that come together in one transaction. SQLite waits for the disk at each commit, and the whole
 // process with it: on a disk that takes 5 ms, one commit a request ends at 200 requests a second. Made by app.ts, asked by the
 // device authenticator.
+import { turn } from "../turn.js";
 import { kindOf } from "./database.js";
 import { type TakenNonce, takeNonce } from "./device-store.js";
 import type { Records } from "./tables.js";
@@ -64,8 +65,4 @@ async function takeNonces(db: Records, together: readonly TakenNonce[]): Promise
 		for (const taken of together) isTaken.push(await takeNonce(transaction, taken));
 		return isTaken;
 	});
-}
-
-function turn(): Promise<void> {
-	return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -6,6 +6,7 @@ import { announce } from "../announce.js";
 import { ATTEMPT_WINDOW_MS } from "../auth/log-in.js";
 import { SESSION_MS } from "../auth/sessions.js";
 import type { LogEvent, LogName } from "../domain/event.js";
+import { turn } from "../turn.js";
 import { appendEvents } from "./event-store.js";
 import { takeLock } from "./locks.js";
 import type { Records } from "./tables.js";
@@ -31,10 +32,10 @@ export interface RetentionTools {
 
 /** Never throws: what fails is logged and tried again at the next turn, and holds up nothing else. */
 export async function runRetentionTask(tools: RetentionTools): Promise<void> {
-	const turn = { name: "retention", everyMs: RETENTION_TASK_MS, nowMs: tools.nowMs() };
+	const task = { name: "retention", everyMs: RETENTION_TASK_MS, nowMs: tools.nowMs() };
 	let isTurn = false;
 	await attempt(tools, "old lines not looked for", async () => {
-		isTurn = await takeTaskTurn(tools.db, turn);
+		isTurn = await takeTaskTurn(tools.db, task);
 	});
 	if (!isTurn) return;
 	for (const log of ["fota", "security"] as const)
@@ -57,15 +58,19 @@ async function removeOldSessions({ db, nowMs }: RetentionTools): Promise<void> {
 }
 
 async function removeOldEvents(tools: RetentionTools, log: LogName): Promise<void> {
-	for (let count = 0; count < BATCHES_MAX && !tools.isStopping(); count++)
+	for (let count = 0; count < BATCHES_MAX && !tools.isStopping(); count++) {
 		if ((await removeBatch(tools, log)) < BATCH) break;
+		await turn();
+	}
 }
 
 /** Through all that are old enough, a step at a time: the last one and the last failure of each device are passed over. */
 async function removeOldUpdates(tools: RetentionTools): Promise<void> {
 	let from: Place | undefined = { startedAtMs: 0, id: 0 };
-	for (let count = 0; count < BATCHES_MAX && from !== undefined && !tools.isStopping(); count++)
+	for (let count = 0; count < BATCHES_MAX && from !== undefined && !tools.isStopping(); count++) {
 		from = await removeUpdateBatch(tools, from);
+		await turn();
+	}
 }
 
 /** Of an update, in the order of their beginning. */

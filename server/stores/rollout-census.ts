@@ -10,6 +10,7 @@ import {
 	type TargetDevice,
 	type TargetRollout,
 } from "../domain/rollout-target.js";
+import { turn } from "../turn.js";
 import { countMembers, type MemberCount } from "./rollout-member-store.js";
 import { planOf, targetOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
@@ -118,6 +119,7 @@ async function* targetPages(db: Records, row: RolloutRow): AsyncGenerator<Target
 		const last = page.at(-1);
 		if (last === undefined || page.length < PAGE_DEVICES) return;
 		after = last.deviceId;
+		await turn();
 	}
 }
 

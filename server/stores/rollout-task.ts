@@ -1,6 +1,7 @@
 // What comes round every half minute: updates of devices that fell silent are ended, rollouts go on. One server of those
 // on a database does it at a time. Made by app.ts.
 import { isOpen } from "../domain/update-history.js";
+import { turn } from "../turn.js";
 import { advanceRollout, type RolloutTools } from "./advance-rollouts.js";
 import { lockDevice } from "./locks.js";
 import { endSilentUpdate } from "./record-update.js";
@@ -20,10 +21,13 @@ export interface RolloutTaskTools extends RolloutTools {
 /** Never throws: what fails is logged and tried again at the next turn. */
 export async function runRolloutTask(tools: RolloutTaskTools): Promise<void> {
 	try {
-		const turn = { name: "rollouts", everyMs: ROLLOUT_TASK_MS, nowMs: tools.nowMs() };
-		if (!(await takeTaskTurn(tools.db, turn))) return;
+		const task = { name: "rollouts", everyMs: ROLLOUT_TASK_MS, nowMs: tools.nowMs() };
+		if (!(await takeTaskTurn(tools.db, task))) return;
 		await endSilentUpdates(tools);
-		for (const { id } of await listBusyRollouts(tools.db)) await carryForward(tools, id);
+		for (const { id } of await listBusyRollouts(tools.db)) {
+			await carryForward(tools, id);
+			await turn();
+		}
 	} catch (error) {
 		tools.log.error({ err: error }, "rollout task failed");
 	}
@@ -50,5 +54,6 @@ async function endSilentUpdates({ db, nowMs, silentAfterMs }: RolloutTaskTools):
 			if (latest === undefined || !isOpen(latest.status) || latest.changed_at_ms >= beforeMs) return;
 			await endSilentUpdate(transaction, latest, nowMs());
 		});
+		await turn();
 	}
 }

@@ -1,11 +1,14 @@
-// Brings about the end of a rollout that was stopped or aborted, device by device: downloads under way are ended, and
+// Brings about the end of a rollout that was stopped or aborted, some devices at a time: downloads under way are ended, and
 // where it is to be rolled back, who runs the release already is ordered back. Called by the rollout task and right
 // after the stop; what a crash leaves undone the next turn does.
 import { announce } from "../announce.js";
+import type { LogEvent } from "../domain/event.js";
 import type { MemberStatus } from "../domain/rollout-plan.js";
 import { isOpen } from "../domain/update-history.js";
+import { turn } from "../turn.js";
 import type { RolloutTools } from "./advance-rollouts.js";
 import { appendAudit } from "./audit-store.js";
+import { kindOf } from "./database.js";
 import { findDevice } from "./device-store.js";
 import { appendEvents } from "./event-store.js";
 import { changeDevice } from "./fleet-store.js";
@@ -21,19 +24,25 @@ import { findLatestUpdate } from "./update-store.js";
 
 /** Devices in one go; the rest at the next turn. */
 const BATCH_DEVICES = 2000;
+/**
+ * Of them in one transaction. On SQLite the whole process waits for the disk at each commit. PostgreSQL's locks are kept
+ * until the commit: no device is to wait while the next one is waited for.
+ */
+const TRANSACTION_DEVICES = { sqlite: 50, postgres: 1 } as const;
 /** Stands for "no order needed": the device runs something else, or nothing any more. */
 const NO_ORDER = 0;
 
 const NOT_BEGUN: readonly MemberStatus[] = ["offered", "downloading", "retrying"];
 
 export async function settleRollout(tools: RolloutTools, rolloutId: number): Promise<void> {
-	const { db, nowMs } = tools;
+	const { db } = tools;
 	const row = await findRollout(db, rolloutId);
 	if (row === undefined || row.is_settled === 1) return;
 	const release = await findReleaseById(db, row.release_id);
 	if (release === undefined) return;
-	for (const deviceId of await membersIn(db, rolloutId, NOT_BEGUN))
-		await endDownload(db, { rolloutId, deviceId }, nowMs());
+	await settleDevices(tools, await membersIn(db, rolloutId, NOT_BEGUN), (transaction, deviceId, nowMs) =>
+		endDownload(transaction, { rolloutId, deviceId }, nowMs),
+	);
 	if (row.state === "stopped") await orderMembersBack(tools, row, release);
 	await closeSettled(db, rolloutId);
 }
@@ -41,13 +50,39 @@ export async function settleRollout(tools: RolloutTools, rolloutId: number): Pro
 async function orderMembersBack(tools: RolloutTools, row: RolloutRow, release: ReleaseRow): Promise<void> {
 	const deviceIds = await membersToOrder(tools.db, row.id);
 	if (deviceIds.length === 0) return;
-	// One line for all, before the first: each device is a transaction of its own, and none may go unaudited.
+	// One line for all, before the first: they are ordered back in several transactions, and none may go unaudited.
 	const details = { device_count: deviceIds.length };
 	await tools.db.transaction().execute(async (transaction) => {
 		const done = { actor: "server", action: "rollout.order-rollbacks", target: `rollout:${row.id}`, details };
 		await appendAudit(transaction, { ...done, nowMs: tools.nowMs() });
 	});
-	for (const deviceId of deviceIds) await orderBack(tools, { row, release, deviceId });
+	await settleDevices(tools, deviceIds, (transaction, deviceId, nowMs) =>
+		orderBack(transaction, { row, release, deviceId, nowMs }),
+	);
+}
+
+/** Under the lock of the device; returns the events of what it did. */
+type SettleDevice = (transaction: Records, deviceId: string, nowMs: number) => Promise<readonly LogEvent[]>;
+
+async function settleDevices(
+	{ db, log, nowMs }: RolloutTools,
+	deviceIds: readonly string[],
+	settle: SettleDevice,
+): Promise<void> {
+	const step = TRANSACTION_DEVICES[kindOf(db)];
+	for (let from = 0; from < deviceIds.length; from += step) {
+		const events = await db.transaction().execute(async (transaction) => {
+			const news: LogEvent[] = [];
+			for (const deviceId of deviceIds.slice(from, from + step)) {
+				await lockDevice(transaction, deviceId);
+				news.push(...(await settle(transaction, deviceId, nowMs())));
+			}
+			await appendEvents(transaction, news, nowMs());
+			return news;
+		});
+		announce(log, events);
+		await turn();
+	}
 }
 
 // Under its lock: a device that comes back meanwhile (record-update.ts) is seen, or opens it again.
@@ -82,47 +117,42 @@ async function membersToOrder(db: Records, rolloutId: number): Promise<string[]>
 	return rows.map((row) => row.device_id);
 }
 
-async function endDownload(db: Records, key: MemberKey, nowMs: number): Promise<void> {
-	await db.transaction().execute(async (transaction) => {
-		await lockDevice(transaction, key.deviceId);
-		const member = await findMember(transaction, key);
-		if (member === undefined || !NOT_BEGUN.includes(member.status)) return;
-		const latest = await findLatestUpdate(transaction, key.deviceId);
-		if (latest?.rollout_id === key.rolloutId && isOpen(latest.status)) {
-			await abortUpdate(transaction, latest, nowMs);
-			await changeDevice(transaction, key.deviceId, { withheld_release_id: latest.release_id });
-		}
-		const change = { status: "aborted", finished_at_ms: nowMs, lease_until_ms: null } as const;
-		await changeMember(transaction, key, { ...change, next_try_at_ms: null });
-	});
+async function endDownload(transaction: Records, key: MemberKey, nowMs: number): Promise<LogEvent[]> {
+	const member = await findMember(transaction, key);
+	if (member === undefined || !NOT_BEGUN.includes(member.status)) return [];
+	const latest = await findLatestUpdate(transaction, key.deviceId);
+	if (latest?.rollout_id === key.rolloutId && isOpen(latest.status)) {
+		await abortUpdate(transaction, latest, nowMs);
+		await changeDevice(transaction, key.deviceId, { withheld_release_id: latest.release_id });
+	}
+	const change = { status: "aborted", finished_at_ms: nowMs, lease_until_ms: null } as const;
+	await changeMember(transaction, key, { ...change, next_try_at_ms: null });
+	return [];
 }
 
 interface OrderBack {
 	readonly row: RolloutRow;
 	readonly release: ReleaseRow;
 	readonly deviceId: string;
+	readonly nowMs: number;
 }
 
-async function orderBack(tools: RolloutTools, { row, release, deviceId }: OrderBack): Promise<void> {
-	const nowMs = tools.nowMs();
+async function orderBack(
+	transaction: Records,
+	{ row, release, deviceId, nowMs }: OrderBack,
+): Promise<LogEvent[]> {
 	const key = { rolloutId: row.id, deviceId };
-	const events = await tools.db.transaction().execute(async (transaction) => {
-		await lockDevice(transaction, deviceId);
-		const member = await findMember(transaction, key);
-		if (member?.status !== "succeeded" || member.rollback_order_id !== null) return [];
-		if (!(await isRunning(transaction, deviceId, release.version))) {
-			await changeMember(transaction, key, { rollback_order_id: NO_ORDER });
-			return [];
-		}
-		const reason = `rollout ${row.id} was stopped`;
-		const firmware = { version: release.version, hash: release.hash };
-		const order = await addRollbackOrder(transaction, { deviceId, reason, firmware, nowMs });
-		await changeMember(transaction, key, { rollback_order_id: order.order_id });
-		const news = orderEvents(order, { rollout_id: row.id });
-		await appendEvents(transaction, news, nowMs);
-		return news;
-	});
-	announce(tools.log, events);
+	const member = await findMember(transaction, key);
+	if (member?.status !== "succeeded" || member.rollback_order_id !== null) return [];
+	if (!(await isRunning(transaction, deviceId, release.version))) {
+		await changeMember(transaction, key, { rollback_order_id: NO_ORDER });
+		return [];
+	}
+	const reason = `rollout ${row.id} was stopped`;
+	const firmware = { version: release.version, hash: release.hash };
+	const order = await addRollbackOrder(transaction, { deviceId, reason, firmware, nowMs });
+	await changeMember(transaction, key, { rollback_order_id: order.order_id });
+	return orderEvents(order, { rollout_id: row.id });
 }
 
 // A device that went on to something else, or back by itself, would be sent the wrong way.
