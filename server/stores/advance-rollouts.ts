@@ -24,8 +24,9 @@ export interface RolloutTools {
 	readonly nowMs: () => number;
 }
 
-/** How old the count of devices within reach may be; a small fleet is counted each time. */
+/** How old the count of devices within reach may be … */
 const RECOUNT_MS = 600_000;
+/** … where more devices than this have to be gone through for it; else they are counted each time. */
 const SMALL_FLEET = 2000;
 
 /** Counts anew where it is time, then decides. */
@@ -40,15 +41,15 @@ async function recount({ db, nowMs }: RolloutTools, rolloutId: number): Promise<
 	if (row?.state !== "running" || !isCountDue(row, nowMs())) return;
 	const release = await findReleaseById(db, row.release_id);
 	if (release === undefined) return;
-	const sizes = await countWaves(db, row, release, nowMs());
-	await changeRollout(db, rolloutId, { wave_sizes: JSON.stringify(sizes), counted_at_ms: nowMs() });
+	const { sizes, deviceCount } = await countWaves(db, row, release, nowMs());
+	const count = { wave_sizes: JSON.stringify(sizes), counted_device_count: deviceCount };
+	await changeRollout(db, rolloutId, { ...count, counted_at_ms: nowMs() });
 }
 
 function isCountDue(row: RolloutRow, nowMs: number): boolean {
-	const sizes = sizesOf(row);
-	if (sizes === undefined || row.counted_at_ms === null) return true;
-	const deviceCount = sizes.reduce((sum, size) => sum + size, 0);
-	return deviceCount <= SMALL_FLEET || nowMs - row.counted_at_ms >= RECOUNT_MS;
+	const { counted_at_ms: countedAtMs, counted_device_count: deviceCount } = row;
+	if (countedAtMs === null || deviceCount === null) return true;
+	return deviceCount <= SMALL_FLEET || nowMs - countedAtMs >= RECOUNT_MS;
 }
 
 function sizesOf({ wave_sizes }: RolloutRow): number[] | undefined {

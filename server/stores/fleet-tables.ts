@@ -73,6 +73,8 @@ export interface RolloutTable {
 	/** JSON: how many devices each wave has, those out of reach left out; as of counted_at_ms. */
 	wave_sizes: string | null;
 	counted_at_ms: number | null;
+	/** Devices gone through for that; null when they were not counted yet. */
+	counted_device_count: Generated<number | null>;
 	/** What the stop rule does not count: what there was when the rollout was resumed after it had struck. */
 	forgiven_finished: Generated<number>;
 	forgiven_failed: Generated<number>;

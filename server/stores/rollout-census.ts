@@ -54,12 +54,25 @@ function note(sample: Sample | undefined, deviceId: string): void {
 	if (sample.device_ids.length < SAMPLE_DEVICES) sample.device_ids.push(deviceId);
 }
 
-/** How many devices each wave has: those that are through, and those within reach that are still to come. */
-export async function countWaves(db: Records, row: RolloutRow, release: ReleaseRow, nowMs: number) {
+export interface WaveCount {
+	/** By wave: the devices that are through, and those within reach that are still to come. */
+	readonly sizes: readonly number[];
+	/** Devices that were gone through: what the count costs. */
+	readonly deviceCount: number;
+}
+
+export async function countWaves(
+	db: Records,
+	row: RolloutRow,
+	release: ReleaseRow,
+	nowMs: number,
+): Promise<WaveCount> {
 	const rollout = await targetRollout(db, row, release);
 	const through = await devicesThrough(db, row.id);
 	const sizes = rollout.plan.waves.map((_wave, wave) => finishedIn(through.counts, wave));
+	let deviceCount = 0;
 	for await (const devices of targetPages(db, row)) {
+		deviceCount += devices.length;
 		const members = await through.among(devices.map(({ deviceId }) => deviceId));
 		for (const device of devices) {
 			if (members.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
@@ -67,7 +80,7 @@ export async function countWaves(db: Records, row: RolloutRow, release: ReleaseR
 			if (placement.kind === "in") sizes[placement.wave] = (sizes[placement.wave] ?? 0) + 1;
 		}
 	}
-	return sizes;
+	return { sizes, deviceCount };
 }
 
 function finishedIn(counts: readonly MemberCount[], wave: number): number {

@@ -2,12 +2,13 @@
 // and rows it takes.
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { advanceRollout } from "../../../server/stores/advance-rollouts.js";
 import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
 import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { addReleaseKey, insertRelease } from "../../../server/stores/release-store.js";
 import { runRetentionTask } from "../../../server/stores/retention.js";
 import { countWaves, previewRollout } from "../../../server/stores/rollout-census.js";
-import { createRollout } from "../../../server/stores/rollout-service.js";
+import { createRollout, type WantedTarget } from "../../../server/stores/rollout-service.js";
 import { changeRollout, findRollout } from "../../../server/stores/rollout-store.js";
 import { runRolloutTask } from "../../../server/stores/rollout-task.js";
 import { settleRollout } from "../../../server/stores/settle-rollouts.js";
@@ -58,12 +59,13 @@ describe("work on many rows", () => {
 		);
 	}
 
-	async function addRollout(plan = OPEN_PLAN): Promise<{ row: RolloutRow; release: ReleaseRow }> {
+	async function addRollout(
+		target: WantedTarget = { kind: "all" },
+	): Promise<{ row: RolloutRow; release: ReleaseRow }> {
 		await addReleaseKey(db, { keyId: "k", publicKeyHex: "04", nowMs: 1 });
 		const release = await insertRelease(db, RELEASE);
-		const target = { kind: "all" } as const;
 		const more = { on_stop: "roll_back", window: null, max_concurrent_downloads: 0 } as const;
-		const wanted = { name: "r", releaseId: release.id, target, plan: { ...plan, ...more }, priority: 0 };
+		const wanted = { name: "r", releaseId: release.id, target, plan: { ...OPEN_PLAN, ...more }, priority: 0 };
 		const row = await createRollout(db, wanted, { actor: "user:a", nowMs: NOW_MS });
 		return { row, release };
 	}
@@ -131,6 +133,22 @@ describe("work on many rows", () => {
 		expect(await turnsIn(() => runRolloutTask(tools))).toBeGreaterThan(4);
 		const open = await db.selectFrom("updates").select("id").where("finished_at_ms", "is", null).execute();
 		expect(open).toEqual([]);
+	});
+
+	it("goes through a large fleet every ten minutes, however small the share of it that a rollout is for", async () => {
+		const { row } = await addRollout({ kind: "share", share_percent: 1 });
+		await addDevices(2001);
+		await changeRollout(db, row.id, { state: "running", wave: 0, wave_opened_at_ms: NOW_MS });
+		const walksAt = async (nowMs: number) => {
+			const noted = noteStatements(db);
+			await advanceRollout({ db: noted.db, log, nowMs: () => nowMs }, row.id);
+			return noted.statements.filter(({ sql }) => sql.includes('from "devices"')).length;
+		};
+		expect(await walksAt(NOW_MS)).toBe(2);
+		expect(await walksAt(NOW_MS + 30_000)).toBe(0);
+		expect(await walksAt(NOW_MS + 599_999)).toBe(0);
+		expect(await walksAt(NOW_MS + 600_000)).toBe(2);
+		expect((await findRollout(db, row.id))?.counted_device_count).toBe(2001);
 	});
 
 	it("orders devices back many in a commit where that stops the process, and lets others come to their turn between", async () => {
