@@ -9,6 +9,12 @@ export interface KnownSlot {
 	readonly state: string;
 }
 
+/**
+ * Slots kept of a device; a board has three. Threat: a device's key in the wrong hands names new ones in each report, until
+ * they fill the database.
+ */
+export const SLOTS_KEPT_MAX = 8;
+
 /** The slots that are not as they were known. */
 export function slotsOfReport(known: readonly KnownSlot[], report: StatusReport): KnownSlot[] {
 	const said = report.slots === undefined ? [] : report.slots.map((slot) => toSlot(known, slot));
@@ -16,6 +22,18 @@ export function slotsOfReport(known: readonly KnownSlot[], report: StatusReport)
 	// A device tells of two at most: a third one, a factory's, is known by what was said of it when it ran.
 	slots.push(...leftSlots(known, report).filter(({ slot }) => !slots.some((named) => named.slot === slot)));
 	return slots.filter((slot) => !known.some((item) => isSame(item, slot)));
+}
+
+/** Labels of those that are kept: those that the report is about, then the newest heard of. */
+export function slotsToKeep(
+	known: readonly (KnownSlot & { readonly seen_at_ms: number })[],
+	changed: readonly KnownSlot[],
+	report: StatusReport,
+): string[] {
+	const said = [report.slot, ...(report.slots ?? []).map(({ label }) => label)];
+	const before = [...known].sort((a, b) => b.seen_at_ms - a.seen_at_ms);
+	const labels = [...said, ...changed.map(({ slot }) => slot), ...before.map(({ slot }) => slot)];
+	return [...new Set(labels)].slice(0, SLOTS_KEPT_MAX);
 }
 
 // A device forgets the hash of an image that it left, or that came by cable; what was known of it under that version holds.

@@ -109,6 +109,19 @@ export async function saveSlots(
 	}
 }
 
+/** All but these. */
+export async function forgetOtherSlots(
+	db: Records,
+	deviceId: string,
+	labels: readonly string[],
+): Promise<void> {
+	await db
+		.deleteFrom("device_slots")
+		.where("device_id", "=", deviceId)
+		.where("slot", "not in", labels)
+		.execute();
+}
+
 export async function forgetSlots(db: Records, deviceId: string): Promise<void> {
 	await db.deleteFrom("device_slots").where("device_id", "=", deviceId).execute();
 }

@@ -4,12 +4,12 @@ import type { FastifyBaseLogger } from "fastify";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import type { StatusReport } from "../../src/protocol/status-report.js";
 import { announce } from "../announce.js";
-import { slotsOfReport } from "../domain/device-slots.js";
+import { SLOTS_KEPT_MAX, slotsOfReport, slotsToKeep } from "../domain/device-slots.js";
 import type { LogEvent } from "../domain/event.js";
 import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
 import type { RolloutJudge } from "../rollout-judge.js";
 import { appendEvents } from "./event-store.js";
-import { findSlots, saveSlots } from "./fleet-store.js";
+import { findSlots, forgetOtherSlots, saveSlots } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
 import { recordUpdate } from "./record-update.js";
 import {
@@ -67,8 +67,7 @@ async function record(
 	const before = row && reportOf(row);
 	const events = eventsOfReport(deviceId, before, report);
 	await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
-	if (mayMoveSlots(row, report))
-		await saveSlots(db, deviceId, slotsOfReport(await findSlots(db, deviceId), report), nowMs);
+	if (mayMoveSlots(row, report)) await recordSlots(db, deviceId, report, nowMs);
 	const told = { deviceId, deviceType, report, versionBefore: row?.version, nowMs };
 	const rolloutId = await recordUpdate(db, told);
 	// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
@@ -78,6 +77,19 @@ async function record(
 	const news = [...events, ...voided];
 	await appendEvents(db, news, nowMs);
 	return { isRollbackPending, events: news, rolloutId };
+}
+
+async function recordSlots(
+	db: Records,
+	deviceId: string,
+	report: StatusReport,
+	nowMs: number,
+): Promise<void> {
+	const known = await findSlots(db, deviceId);
+	const changed = slotsOfReport(known, report);
+	await saveSlots(db, deviceId, changed, nowMs);
+	if (known.length + changed.length > SLOTS_KEPT_MAX)
+		await forgetOtherSlots(db, deviceId, slotsToKeep(known, changed, report));
 }
 
 /** Another board may have been given the name, and another key, since the report was let in. */

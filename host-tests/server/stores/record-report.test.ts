@@ -1,14 +1,17 @@
-// A report under way while another board is given the device's name, on a database of its own.
+// Reports under way while another board is given the device's name, and reports that would fill the database, on a
+// database of its own.
 import { pino } from "pino";
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
 import { replaceKey } from "../../../server/stores/device-service.js";
 import { registerDevice } from "../../../server/stores/device-store.js";
+import { findSlots } from "../../../server/stores/fleet-store.js";
 import { migrateToLatest } from "../../../server/stores/migrate.js";
-import { recordReport } from "../../../server/stores/record-report.js";
+import { type ReportTools, recordReport } from "../../../server/stores/record-report.js";
 import { findStatus } from "../../../server/stores/status-store.js";
+import type { DeviceRow, Records } from "../../../server/stores/tables.js";
 import type { StatusReport } from "../../../src/protocol/status-report.js";
-import { testDatabase } from "../test-database.js";
+import { type TestDatabase, testDatabase } from "../test-database.js";
 
 const NOW_MS = 1_750_000_000_000;
 const REPORT: StatusReport = {
@@ -22,23 +25,54 @@ const REPORT: StatusReport = {
 	uptimeSeconds: 10,
 };
 
-it("a report that was let in with a key that was replaced meanwhile tells nothing of the board that has the name now", async () => {
-	const database = await testDatabase();
-	const db = openDatabase(database.url ?? IN_MEMORY);
-	try {
+const BOARD = { deviceId: "d", deviceType: "thermostat", chip: undefined, deviceKeyHex: undefined };
+
+describe("a report", () => {
+	let database: TestDatabase;
+	let db: Records;
+	let device: DeviceRow;
+	let tools: ReportTools;
+	let nowMs: number;
+	beforeEach(async () => {
+		nowMs = NOW_MS;
+		database = await testDatabase();
+		db = openDatabase(database.url ?? IN_MEMORY);
 		await migrateToLatest(db);
-		const board = { deviceId: "d", deviceType: "thermostat", chip: undefined, deviceKeyHex: undefined };
-		const before = await registerDevice(db, { ...board, nowMs: NOW_MS });
-		const judge = { judge: () => undefined, idle: async () => undefined };
-		const tools = { db, log: pino({ level: "silent" }), nowMs: () => NOW_MS, rolloutJudge: judge };
-		await replaceKey(db, "d", { deviceKeyHex: undefined });
-		await expect(recordReport(tools, before, REPORT)).rejects.toMatchObject({ code: "auth-failed" });
-		expect(await findStatus(db, "d")).toBeUndefined();
-		const derived = await replaceKey(db, "d", { deviceKeyHex: "ab".repeat(32) });
-		await recordReport(tools, derived, REPORT);
-		expect(await findStatus(db, "d")).toMatchObject({ version: "1.0.0" });
-	} finally {
+		device = await registerDevice(db, { ...BOARD, nowMs });
+		const rolloutJudge = { judge: () => undefined, idle: async () => undefined };
+		tools = { db, log: pino({ level: "silent" }), nowMs: () => nowMs, rolloutJudge };
+	});
+	afterEach(async () => {
 		await db.destroy();
 		await database.remove();
-	}
+	});
+
+	const report = (more: Partial<StatusReport> = {}) => recordReport(tools, device, { ...REPORT, ...more });
+
+	it("that was let in with a key that was replaced meanwhile tells nothing of the board that has the name now", async () => {
+		await replaceKey(db, "d", { deviceKeyHex: undefined });
+		await expect(report()).rejects.toMatchObject({ code: "auth-failed" });
+		expect(await findStatus(db, "d")).toBeUndefined();
+		device = await replaceKey(db, "d", { deviceKeyHex: "ab".repeat(32) });
+		await report();
+		expect(await findStatus(db, "d")).toMatchObject({ version: "1.0.0" });
+	});
+
+	it("leaves eight slots at most, whatever labels a device made up: its own, and the newest heard of", async () => {
+		const slot = (label: string, state: "running" | "empty") =>
+			({ label, version: undefined, hash: undefined, state }) as const;
+		const own = [slot("ota_0", "running"), slot("ota_1", "empty"), slot("factory", "empty")];
+		await report({ slots: own });
+		for (let at = 0; at < 30; at++) {
+			nowMs += 1000;
+			await report({ slots: [slot(`x${at}`, "empty"), slot(`y${at}`, "empty")] });
+		}
+		const labels = async () => (await findSlots(db, "d")).map((row) => row.slot);
+		expect(await labels()).toEqual(["ota_0", "x26", "x27", "x28", "x29", "y27", "y28", "y29"].sort());
+		nowMs += 1000;
+		await report({ slots: own });
+		const left = await labels();
+		expect(left).toHaveLength(8);
+		expect(left).toEqual(expect.arrayContaining(["ota_0", "ota_1", "factory"]));
+	});
 });
