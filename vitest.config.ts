@@ -24,7 +24,7 @@ export default defineConfig({
 						"host-tests/server/auth/**",
 						"host-tests/server/{main,settings}.test.ts",
 						// HTTP and the image store: whatever database is behind it, it is asked in ways that other files test.
-						"host-tests/server/{chunk,download,form-upload,fuzz,fuzz-operations,hardening,log-lines}.test.ts",
+						"host-tests/server/{chunk,download,form-upload,hardening,log-lines}.test.ts",
 						"host-tests/server/{manifest,openapi,roles,sockets,stop,upload-refusals}.test.ts",
 						"host-tests/server/stores/image-stores.test.ts",
 					],

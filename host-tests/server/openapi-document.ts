@@ -1,6 +1,7 @@
 // The OpenAPI document of a server under test, as a list of operations, and requests made of its schemas. Used by the
 // tests that go through every route.
 import fc from "fast-check";
+import { FORM_TYPE, formOf } from "./form-rig.js";
 import type { ServerRig } from "./server-rig.js";
 
 export interface JsonSchema {
@@ -71,8 +72,16 @@ export function isStream({ operation }: NamedOperation): boolean {
 	return operation.responses[200]?.content?.["text/event-stream"] !== undefined;
 }
 
+/** Any characters, with those among them that databases cannot keep. */
+const strangeText = fc
+	.array(
+		fc.oneof(fc.string({ unit: "binary", maxLength: 8 }), fc.constantFrom("\0", "\ud800", "\udfff", "\x7f")),
+		{ maxLength: 5 },
+	)
+	.map((pieces) => pieces.join(""));
+
 const noise = fc.oneof(
-	fc.string({ unit: "binary", maxLength: 40 }),
+	strangeText,
 	fc.integer(),
 	fc.constantFrom(null, true, "", "0", -1, 1e300, [], {}),
 	fc.jsonValue({ maxDepth: 2 }),
@@ -111,7 +120,8 @@ function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
 
 function textOf({ pattern, minLength = 0, maxLength = 40 }: JsonSchema): fc.Arbitrary<string> {
 	if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern));
-	return fc.string({ minLength, maxLength: Math.max(minLength, Math.min(maxLength, 60)) });
+	const plain = fc.string({ minLength, maxLength: Math.max(minLength, Math.min(maxLength, 60)) });
+	return fc.oneof({ weight: 4, arbitrary: plain }, { weight: 1, arbitrary: strangeText });
 }
 
 function objectOf({ properties = {}, required = [] }: JsonSchema): fc.Arbitrary<unknown> {
@@ -123,25 +133,114 @@ function objectOf({ properties = {}, required = [] }: JsonSchema): fc.Arbitrary<
 
 export interface RequestParts {
 	readonly url: string;
-	readonly payload: unknown;
+	readonly payload: object | string | undefined;
+	readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Path, query and JSON body of an operation. */
-export function requestOf({ path, operation }: NamedOperation): fc.Arbitrary<RequestParts> {
-	const { parameters = [], requestBody } = operation;
-	const placed = (place: Parameter["in"]) => parameters.filter((parameter) => parameter.in === place);
-	const model = (list: readonly Parameter[]) =>
-		fc.record(Object.fromEntries(list.map(({ name, schema }) => [name, arbitraryOf(schema)])), {
+type Body = Pick<RequestParts, "payload" | "headers">;
+
+/** Path, query, headers and body of an operation: JSON, a form, or the bytes of an image. */
+export function requestOf(named: NamedOperation): fc.Arbitrary<RequestParts> {
+	const { parameters = [] } = named.operation;
+	const model = (place: Parameter["in"], fieldOf: (schema: JsonSchema) => fc.Arbitrary<unknown>) => {
+		const list = parameters.filter((parameter) => parameter.in === place);
+		return fc.record(Object.fromEntries(list.map(({ name, schema }) => [name, fieldOf(schema)])), {
 			requiredKeys: list.filter(({ required }) => required === true).map(({ name }) => name) as never[],
 		});
-	const body = requestBody?.content["application/json"]?.schema;
+	};
 	return fc
-		.tuple(
-			model(placed("path")),
-			model(placed("query")),
-			body === undefined ? fc.constant(undefined) : arbitraryOf(body),
-		)
-		.map(([inPath, inQuery, payload]) => ({ url: urlOf(path, inPath, inQuery), payload }));
+		.tuple(model("path", arbitraryOf), model("query", arbitraryOf), model("header", headerOf), bodyOf(named))
+		.map(([inPath, inQuery, headers, body]) => ({
+			url: urlOf(named.path, inPath, inQuery),
+			payload: body.payload,
+			headers: { ...(headers as Record<string, string>), ...body.headers },
+		}));
+}
+
+/** For each text of query and JSON body a request in which it is `text`, and all that must be given is as it must be. */
+export function requestsWith(text: string, { path, operation }: NamedOperation): RequestParts[] {
+	const { parameters = [], requestBody } = operation;
+	const query = objectSchemaOf(parameters.filter((parameter) => parameter.in === "query"));
+	const inPath = leastOf(objectSchemaOf(parameters.filter((parameter) => parameter.in === "path")));
+	const body = requestBody?.content["application/json"]?.schema;
+	const request = (inQuery: object, inBody: object | undefined): RequestParts => ({
+		url: urlOf(path, inPath, inQuery),
+		payload: inBody === undefined ? undefined : JSON.stringify(inBody),
+		headers: inBody === undefined ? {} : { "content-type": "application/json" },
+	});
+	const least = body === undefined ? undefined : leastOf(body);
+	return [
+		...textsOf(query).map((name) => request({ ...leastOf(query), [name]: text }, least)),
+		...textsOf(body ?? {}).map((name) => request(leastOf(query), { ...least, [name]: text })),
+	];
+}
+
+function objectSchemaOf(parameters: readonly Parameter[]): JsonSchema {
+	return {
+		type: "object",
+		properties: Object.fromEntries(parameters.map(({ name, schema }) => [name, schema])),
+		required: parameters.filter(({ required }) => required === true).map(({ name }) => name),
+	};
+}
+
+/** One that fits, the same each time. */
+function leastOf({ properties = {}, required = [] }: JsonSchema): object {
+	const fields = required.map((name) => [
+		name,
+		fc.sample(fitting(properties[name] ?? {}), { numRuns: 1, seed: 1 })[0],
+	]);
+	return Object.fromEntries(fields);
+}
+
+function textsOf({ properties = {} }: JsonSchema): string[] {
+	const isText = ({ type, anyOf = [] }: JsonSchema): boolean => type === "string" || anyOf.some(isText);
+	return Object.entries(properties)
+		.filter(([, schema]) => isText(schema))
+		.map(([name]) => name);
+}
+
+/** What a header can say at all. */
+function headerOf({ pattern }: JsonSchema): fc.Arbitrary<string> {
+	const plain = fc.string({ maxLength: 60 });
+	return pattern === undefined ? plain : fc.oneof(fc.stringMatching(new RegExp(pattern)), plain);
+}
+
+function bodyOf({ operation }: NamedOperation): fc.Arbitrary<Body> {
+	const { requestBody, parameters = [] } = operation;
+	const json = requestBody?.content["application/json"]?.schema;
+	const form = requestBody?.content["multipart/form-data"]?.schema;
+	const bodies: fc.Arbitrary<Body>[] = [];
+	if (json !== undefined)
+		bodies.push(
+			arbitraryOf(json).map((payload) => ({
+				payload: JSON.stringify(payload),
+				headers: { "content-type": "application/json" },
+			})),
+		);
+	if (form !== undefined) bodies.push(formBodyOf(form));
+	// The document has no word for it: the image as bytes beside the statement in a header.
+	if (parameters.some(({ name }) => name === "fota-release")) bodies.push(imageBytes);
+	return bodies.length === 0 ? fc.constant({ payload: undefined, headers: {} }) : fc.oneof(...bodies);
+}
+
+const imageBytes: fc.Arbitrary<Body> = fc.uint8Array({ maxLength: 200 }).map((bytes) => ({
+	payload: Buffer.from(bytes),
+	headers: { "content-type": "application/octet-stream" },
+}));
+
+/** The fields in any order, the file among them. */
+function formBodyOf(schema: JsonSchema): fc.Arbitrary<Body> {
+	return arbitraryOf(schema)
+		.chain((fields) => {
+			const parts = Object.entries(Object(fields) as object).map(([name, value]) => ({
+				// A name between quotes in a line.
+				name: name.replaceAll(/[^a-z_]/g, "?"),
+				value: typeof value === "string" ? value : JSON.stringify(value),
+				...(name === "file" && { fileName: "firmware.bin" }),
+			}));
+			return fc.oneof(fc.constant(parts), fc.shuffledSubarray(parts));
+		})
+		.map((parts) => ({ payload: formOf(parts), headers: { "content-type": FORM_TYPE } }));
 }
 
 function urlOf(path: string, inPath: object, inQuery: object): string {
@@ -153,8 +252,20 @@ function urlOf(path: string, inPath: object, inQuery: object): string {
 	return query.length === 0 ? filled : `${filled}?${query.join("&")}`;
 }
 
-/** No lone surrogates: they have no place in a URL. The quote as well: inject() would change it on the way. */
+/**
+ * Halves of surrogate pairs as the three bytes that UTF-8 has no place for. The quote as well: inject() would change it on
+ * the way.
+ */
 function encode(value: unknown): string {
 	const text = typeof value === "string" ? value : JSON.stringify(value);
-	return encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, "?")).replaceAll("'", "%27");
+	return Array.from(text, (character) =>
+		/\p{Surrogate}/u.test(character) ? bytesOfHalf(character.charCodeAt(0)) : encodeURIComponent(character),
+	)
+		.join("")
+		.replaceAll("'", "%27");
+}
+
+function bytesOfHalf(code: number): string {
+	const bytes = [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
+	return bytes.map((byte) => `%${byte.toString(16)}`).join("");
 }

@@ -7,7 +7,7 @@ export const PASSWORD = "a password of the tests";
 
 export interface Call {
 	readonly method?: "GET" | "POST" | "PATCH" | "DELETE" | "PUT";
-	readonly payload?: object | undefined;
+	readonly payload?: object | string | undefined;
 	readonly headers?: Readonly<Record<string, string>>;
 }
 

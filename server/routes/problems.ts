@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { type ErrorCode, FotaError } from "../../src/protocol/error-codes.js";
 import { encodeProblem, PROBLEM_MEDIA_TYPE, type Problem } from "../../src/protocol/problem.js";
-import { POSTGRES_DISK_FULL } from "../stores/postgres-pool.js";
+import { POSTGRES_DISK_FULL, POSTGRES_TEXT_REFUSED } from "../stores/postgres-pool.js";
 
 /** Status of the codes that a server raises; the others are faults of its own when they come from inside. */
 const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
@@ -40,6 +40,8 @@ const RETRY_AFTER_S = 5;
 const FOLDER_FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 /** Of the database: no request can be served, so it is away, and a device that comes again later has failed at nothing. */
 const DATABASE_FULL = new Set(["SQLITE_FULL", POSTGRES_DISK_FULL]);
+/** The last net behind validation.ts: whatever text came through, it is its sender's fault. */
+const TEXT_REFUSED: ReadonlySet<string> = new Set(POSTGRES_TEXT_REFUSED);
 const STORAGE_AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)|EIO$|EROFS$|EMFILE$|ENFILE$)/;
 
 /** What a client that is sent away for now may take as its pause. */
@@ -95,6 +97,8 @@ function storageProblem(error: Error): Problem | undefined {
 		};
 	if (STORAGE_AWAY.test(code))
 		return { status: 503, code: "server-unavailable", detail: "the server's storage is out of reach" };
+	if (TEXT_REFUSED.has(code))
+		return { status: 400, code: "request-malformed", detail: "a text has a character that cannot be stored" };
 	return undefined;
 }
 

@@ -7,7 +7,7 @@ import { Compile } from "typebox/compile";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import type { Upload } from "../stores/publish-release.js";
 import { CLAIMS, fieldsOf, ReleaseSchema, TERMS } from "./publishing.js";
-import { withTypes } from "./validation.js";
+import { hasStorableTexts, UNSTORABLE, withTypes } from "./validation.js";
 
 const FormSchema = Type.Object(
 	{ ...TERMS, ...CLAIMS, release: ReleaseSchema },
@@ -114,6 +114,7 @@ function checkFields(texts: Record<string, string>): Static<typeof FormSchema> {
 			"request-malformed",
 			"the release statement (field release) must come before the file",
 		);
+	if (!hasStorableTexts(texts)) throw new FotaError("request-malformed", `the form ${UNSTORABLE}`);
 	const fields = withTypes(FormSchema, { ...texts });
 	if (form.Check(fields)) return fields;
 	const [first] = form.Errors(fields);

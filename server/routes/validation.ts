@@ -1,5 +1,7 @@
 // Checks what a request brings against the TypeBox schema beside its route. Nothing is converted but whole numbers and
-// booleans in queries, paths and forms, which have no other way to say them.
+// booleans in queries, paths and forms, which have no other way to say them. Whatever a schema says of a text, none gets
+// through that no database can keep.
+import { Readable } from "node:stream";
 import type { FastifySchemaCompiler, FastifyTypeProvider } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
@@ -10,6 +12,10 @@ export interface TypeBoxProvider extends FastifyTypeProvider {
 	serializer: this["schema"] extends TSchema ? Static<this["schema"]> : unknown;
 }
 
+/** What is wrong where {@link hasStorableTexts} says no. */
+export const UNSTORABLE = "has a text with a character that cannot be stored";
+/** A surrogate is matched where it has no other half. */
+const UNSTORABLE_CHARACTER = /[\0\p{Surrogate}]/u;
 const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,15})$/;
 
 /** By schema: all servers of a process have the same, and to compile them is a third of a start (tests start hundreds). */
@@ -27,10 +33,13 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 	const validator = validatorOf(schema);
 	const isText = httpPart === "querystring" || httpPart === "params";
 	return (input: unknown) => {
+		const part = httpPart ?? "request";
 		const value = isText ? withTypes(schema, input) : input;
+		if (!hasStorableTexts(value))
+			return { error: new FotaError("request-malformed", `${part} ${UNSTORABLE}`) };
 		if (validator.Check(value)) return { value };
 		const [first] = validator.Errors(value);
-		const where = `${httpPart ?? "request"}${first?.instancePath ?? ""}`;
+		const where = `${part}${first?.instancePath ?? ""}`;
 		// Where and what is wrong, but not the value: it may be long, hostile, or a secret.
 		return { error: new FotaError("request-malformed", `${where} ${first?.message ?? "is not valid"}`) };
 	};
@@ -49,4 +58,29 @@ export function withTypes(schema: TSchema, input: unknown): unknown {
 			value[name] = given === "true";
 	}
 	return value;
+}
+
+/**
+ * False where a text anywhere in `input`, or the name of a field, holds what no database keeps as it is: NUL, which
+ * PostgreSQL refuses, and halves of surrogate pairs, which become another character on the way to it (and would make the
+ * audit log's lines differ from what was hashed). Bytes and streams are no texts.
+ */
+export function hasStorableTexts(input: unknown): boolean {
+	// Not by recursion: the nesting is the sender's.
+	const left: unknown[] = [input];
+	while (left.length > 0) {
+		const value = left.pop();
+		if (typeof value === "string") {
+			if (UNSTORABLE_CHARACTER.test(value)) return false;
+		} else if (Array.isArray(value)) {
+			for (const item of value) left.push(item);
+		} else if (typeof value === "object" && value !== null && !isRaw(value)) {
+			for (const [name, item] of Object.entries(value)) left.push(name, item);
+		}
+	}
+	return true;
+}
+
+function isRaw(value: object): boolean {
+	return value instanceof Uint8Array || value instanceof Readable;
 }

@@ -24,6 +24,8 @@ const INT8_OID = 20;
 const AWAY = /^(08...|28...|3D000|25006|40...|53[0-9A-Z]00|55P03|57014|57P0[1-5]|58...)$/;
 /** A full disk is told apart by routes/problems.ts. */
 export const POSTGRES_DISK_FULL = "53100";
+/** SQLSTATE where a text has a character that the database cannot keep: NUL, or one its encoding has no place for. */
+export const POSTGRES_TEXT_REFUSED = ["22021", "22P05"] as const;
 
 export interface PoolCounts {
 	readonly total: number;
