@@ -36,79 +36,111 @@ const RECENT_MAX = 2000;
 export function createEventFeed({ db, log, pollMs }: EventFeedOptions): EventFeed {
 	const readers = new Set<EventReader>();
 	const waiting = new Set<() => void>();
-	/** Rising ids: all there are behind `recentFrom`. */
-	let recent: ToldEvent[] = [];
-	let recentFrom: number | undefined;
-	let timer: NodeJS.Timeout | undefined;
-	let polled: Promise<void> | undefined;
-
-	const poll = async () => {
-		const after = recent.at(-1)?.id ?? recentFrom;
-		// The first reader is here: what lies before is paged from the database by those who ask for it.
-		if (after === undefined) recentFrom = await newestEventId(db);
-		else await take(after);
-	};
-	const take = async (after: number) => {
-		const rows = await listEventsAfter(db, after, PAGE_MAX);
-		if (rows.length === 0) return;
-		recent.push(...rows.map(toldEvent));
-		const left = recent.splice(0, Math.max(0, recent.length - RECENT_MAX));
-		recentFrom = left.at(-1)?.id ?? recentFrom;
+	const wakeAll = () => {
 		for (const wake of [...waiting]) wake();
-		if (rows.length === PAGE_MAX && timer !== undefined) await take(rows.at(-1)?.id ?? after);
 	};
-	const pollOnce = () => {
-		polled ??= poll()
-			// The database is away: readers wait, and miss nothing once it is back.
-			.catch((error) => log.debug({ err: error }, "events not read"))
-			.finally(() => {
-				polled = undefined;
-			});
-		return polled;
-	};
-	const read = async (after: number): Promise<readonly ToldEvent[]> => {
-		if (recentFrom === undefined) return [];
-		if (after < recentFrom) return (await listEventsAfter(db, after, PAGE_MAX)).map(toldEvent);
-		return recent.filter(({ id }) => id > after).slice(0, PAGE_MAX);
-	};
-	const woken = (signal: AbortSignal) =>
-		new Promise<void>((resolve) => {
-			const wake = () => {
-				waiting.delete(wake);
-				signal.removeEventListener("abort", wake);
-				resolve();
-			};
-			waiting.add(wake);
-			signal.addEventListener("abort", wake);
-			if (signal.aborted) wake();
-		});
+	let recent = createRecentEvents({ db, log, wakeAll });
+	let timer: NodeJS.Timeout | undefined;
 	const stop = () => {
 		clearInterval(timer);
 		timer = undefined;
-		recent = [];
-		recentFrom = undefined;
+		// Replaced as a whole: a look at the database that is under way ends in what nobody reads any more.
+		recent.end();
+		recent = createRecentEvents({ db, log, wakeAll });
 	};
 	return {
 		readerCount: () => readers.size,
 		open() {
 			const reader: EventReader = {
 				async start() {
-					await pollOnce();
-					return recent.at(-1)?.id ?? recentFrom ?? newestEventId(db);
+					await recent.look();
+					return recent.newestId() ?? newestEventId(db);
 				},
 				async next(after, signal) {
-					const found = await read(after);
+					const known = recent.read(after);
+					// No turn between looking and waiting, or what comes in it would wake nobody.
+					const found = known instanceof Promise ? await known : known;
 					if (found.length > 0 || signal.aborted) return found;
-					await woken(signal);
-					return signal.aborted ? [] : read(after);
+					await woken(waiting, signal);
+					return signal.aborted ? [] : recent.read(after);
 				},
 				close() {
 					if (readers.delete(reader) && readers.size === 0) stop();
 				},
 			};
 			readers.add(reader);
-			timer ??= setInterval(() => void pollOnce(), pollMs).unref();
+			timer ??= setInterval(() => void recent.look(), pollMs).unref();
 			return reader;
+		},
+	};
+}
+
+function woken(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const wake = () => {
+			waiting.delete(wake);
+			signal.removeEventListener("abort", wake);
+			resolve();
+		};
+		waiting.add(wake);
+		signal.addEventListener("abort", wake);
+		if (signal.aborted) wake();
+	});
+}
+
+interface RecentEventsOptions extends Omit<EventFeedOptions, "pollMs"> {
+	/** Called when there is more to read. */
+	readonly wakeAll: () => void;
+}
+
+/** The newest events from the first reader's coming to the last one's leaving. */
+function createRecentEvents({ db, log, wakeAll }: RecentEventsOptions) {
+	/** Rising ids: all there are behind `from`. */
+	const events: ToldEvent[] = [];
+	/** Undefined before the first look: what lies before is paged from the database by those who ask for it. */
+	let from: number | undefined;
+	let looking: Promise<void> | undefined;
+	let isEnded = false;
+	const newestId = () => events.at(-1)?.id ?? from;
+	const begin = async () => {
+		from = await newestEventId(db);
+		// Readers that go on behind an id of theirs have waited for this.
+		wakeAll();
+	};
+	const take = async (after: number): Promise<void> => {
+		const rows = await listEventsAfter(db, after, PAGE_MAX);
+		if (rows.length === 0) return;
+		events.push(...rows.map(toldEvent));
+		const left = events.splice(0, Math.max(0, events.length - RECENT_MAX));
+		from = left.at(-1)?.id ?? from;
+		wakeAll();
+		if (rows.length === PAGE_MAX && !isEnded) await take(rows.at(-1)?.id ?? after);
+	};
+	const poll = () => {
+		const after = newestId();
+		return after === undefined ? begin() : take(after);
+	};
+	return {
+		newestId,
+		/** Reads what is new; one look at a time. Never throws. */
+		look: (): Promise<void> => {
+			looking ??= poll()
+				// The database is away: readers wait, and miss nothing once it is back.
+				.catch((error) => log.debug({ err: error }, "events not read"))
+				.finally(() => {
+					looking = undefined;
+				});
+			return looking;
+		},
+		/** At once where they are in memory. */
+		read(after: number): readonly ToldEvent[] | Promise<readonly ToldEvent[]> {
+			if (from === undefined) return [];
+			if (after < from) return listEventsAfter(db, after, PAGE_MAX).then((rows) => rows.map(toldEvent));
+			return events.filter(({ id }) => id > after).slice(0, PAGE_MAX);
+		},
+		/** Reads no further pages. */
+		end(): void {
+			isEnded = true;
 		},
 	};
 }
