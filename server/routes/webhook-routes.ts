@@ -7,6 +7,7 @@ import { operatorOf } from "../auth/operator.js";
 import { newSalt, webhookSecret } from "../auth/webhook-secret.js";
 import { SECRET_OVERLAP_MS } from "../domain/webhook.js";
 import type { Server, Services } from "../services.js";
+import { takeLock } from "../stores/locks.js";
 import type { Records, WebhookRow } from "../stores/tables.js";
 import {
 	activateWebhook,
@@ -16,6 +17,7 @@ import {
 	findWebhook,
 	insertWebhook,
 	listWebhooks,
+	lockWebhook,
 	replaceSalt,
 	updateWebhook,
 	type WebhookFields,
@@ -110,7 +112,10 @@ export function registerWebhookRoutes(server: Server, services: Services): void 
 }
 
 export async function knownWebhook(db: Records, id: number): Promise<WebhookRow> {
-	const row = await findWebhook(db, id);
+	return known(await findWebhook(db, id));
+}
+
+function known(row: WebhookRow | undefined): WebhookRow {
 	if (row === undefined) throw new FotaError("not-found", "no such webhook");
 	return row;
 }
@@ -129,6 +134,8 @@ async function createWebhook(services: Services, request: FastifyRequest, body: 
 	});
 	const nowMs = services.nowMs();
 	return services.db.transaction().execute(async (transaction) => {
+		// Two that are made at once would each count without the other.
+		await takeLock(transaction, "webhooks");
 		if ((await listWebhooks(transaction)).length >= WEBHOOKS_MAX)
 			throw new FotaError(
 				"request-malformed",
@@ -149,7 +156,7 @@ async function changeWebhook(
 ): Promise<WebhookRow> {
 	const nowMs = services.nowMs();
 	return services.db.transaction().execute(async (transaction) => {
-		const before = await knownWebhook(transaction, id);
+		const before = known(await lockWebhook(transaction, id));
 		const fields = fieldsOf(services, body, { ...before, ...filterOf(before) });
 		await updateWebhook(transaction, id, { fields, nowMs });
 		if (body.is_active === true) await activateWebhook(transaction, id, nowMs);
@@ -176,7 +183,7 @@ function fieldsOf(
 async function rotateSecret(services: Services, request: FastifyRequest, id: number): Promise<WebhookRow> {
 	const nowMs = services.nowMs();
 	return services.db.transaction().execute(async (transaction) => {
-		const before = await knownWebhook(transaction, id);
+		const before = known(await lockWebhook(transaction, id));
 		const previousUntilMs = nowMs + SECRET_OVERLAP_MS;
 		await replaceSalt(transaction, before, { salt: newSalt(), previousUntilMs, nowMs });
 		const row = await knownWebhook(transaction, id);

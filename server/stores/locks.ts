@@ -5,12 +5,12 @@ import { kindOf } from "./database.js";
 import type { Records } from "./tables.js";
 
 /**
- * images: who claims an image, and decides by the releases and claims there are. events: who appends to the logs, so that
- * events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
- * users: who changes users or tokens, so that an admin is left. retention: who removes old lines. audit: who appends to
- * the audit log, whose lines are a chain.
+ * images: who claims an image, and decides by the releases and claims there are. events: who appends to the logs, so
+ * that events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
+ * users: who changes users or tokens, so that an admin is left. webhooks: who makes one, so that there are not too many.
+ * retention: who removes old lines. audit: who appends to the audit log, whose lines are a chain.
  */
-export type LockName = "images" | "users" | "retention" | "events" | "audit";
+export type LockName = "images" | "users" | "webhooks" | "retention" | "events" | "audit";
 
 /** Waits for the lock. Only within a transaction; where several are taken, in the order of LockName. */
 export async function takeLock(transaction: Records, name: LockName): Promise<void> {

@@ -1,5 +1,6 @@
 // Webhooks. Called by routes/webhook-routes.ts and the delivery worker; what is to be sent is delivery-store.ts.
 import type { EventFilter } from "../domain/webhook.js";
+import { kindOf } from "./database.js";
 import { newestEventId } from "./event-feed.js";
 import type { Records, WebhookRow } from "./tables.js";
 
@@ -52,6 +53,13 @@ function columnsOf({ url, description, log, types, deviceId }: WebhookFields) {
 
 export async function findWebhook(db: Records, id: number): Promise<WebhookRow | undefined> {
 	return db.selectFrom("webhooks").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
+/** Within a transaction: what is read still holds when it writes. */
+export async function lockWebhook(transaction: Records, id: number): Promise<WebhookRow | undefined> {
+	const query = transaction.selectFrom("webhooks").selectAll().where("id", "=", id);
+	// On SQLite there is one transaction at a time.
+	return (kindOf(transaction) === "sqlite" ? query : query.forUpdate()).executeTakeFirst();
 }
 
 /** All of them: their number is bounded. */
@@ -133,8 +141,10 @@ export async function replaceSalt(
 		.execute();
 }
 
-/** With its deliveries. False when there is none. */
+/** With its deliveries; within a transaction. False when there is none. */
 export async function deleteWebhook(db: Records, id: number): Promise<boolean> {
+	// Before its deliveries, in the order of those who switch it off.
+	await lockWebhook(db, id);
 	await db.deleteFrom("webhook_deliveries").where("webhook_id", "=", id).execute();
 	const result = await db.deleteFrom("webhooks").where("id", "=", id).executeTakeFirst();
 	return result.numDeletedRows === 1n;
