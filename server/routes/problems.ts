@@ -114,6 +114,8 @@ function frameworkProblem(error: Error): Problem | undefined {
 	const status = (error as FastifyError).statusCode;
 	if (status === undefined || status < 400 || status > 499) return undefined;
 	if (status === 413) return { status, code: "upload-too-large", detail: "the body is too large" };
+	if ((error as FastifyError).code === "FST_ERR_CTP_INVALID_JSON_BODY")
+		return { status, code: "request-malformed", detail: "the body is not JSON" };
 	if (status === 415) return { status, code: "request-malformed", detail: "content type not supported" };
 	return { status, code: "request-malformed", detail: "the request is malformed" };
 }

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import type { FastifySchemaCompiler, FastifyTypeProvider } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import { Settings } from "typebox/system";
 import { FotaError } from "../../src/protocol/error-codes.js";
 
 export interface TypeBoxProvider extends FastifyTypeProvider {
@@ -16,6 +17,8 @@ export interface TypeBoxProvider extends FastifyTypeProvider {
 export const UNSTORABLE = "has a text with a character that cannot be stored";
 /** A surrogate is matched where it has no other half. */
 const UNSTORABLE_CHARACTER = /[\0\p{Surrogate}]/u;
+/** The name of a field that is not known is the sender's. */
+const PATH_SHOWN_CHARS = 100;
 const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,15})$/;
 
 /** By schema: all servers of a process have the same, and to compile them is a third of a start (tests start hundreds). */
@@ -38,12 +41,27 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 		if (!hasStorableTexts(value))
 			return { error: new FotaError("request-malformed", `${part} ${UNSTORABLE}`) };
 		if (validator.Check(value)) return { value };
-		const [first] = validator.Errors(value);
-		const where = `${part}${first?.instancePath ?? ""}`;
-		// Where and what is wrong, but not the value: it may be long, hostile, or a secret.
-		return { error: new FotaError("request-malformed", `${where} ${first?.message ?? "is not valid"}`) };
+		return { error: new FotaError("request-malformed", `${part}${faultOf(validator.Errors(value))}`) };
 	};
 };
+
+// Enough for all values of the longest list of them; eight is what it comes with.
+Settings.Set({ maxErrors: 64 });
+
+type ValidationError = ReturnType<Validator["Errors"]>[number];
+
+/** Where and what is wrong, but not the value: it may be long, hostile, or a secret. */
+function faultOf(errors: readonly ValidationError[]): string {
+	const [first] = errors;
+	if (first === undefined) return " is not valid";
+	const where = first.instancePath.slice(0, PATH_SHOWN_CHARS);
+	if (first.keyword === "boolean") return `${where} is not known here`;
+	if (first.keyword !== "const") return `${where} ${first.message}`;
+	const allowed = errors.flatMap((error) =>
+		error.keyword === "const" && error.instancePath === first.instancePath ? [error.params.allowedValue] : [],
+	);
+	return `${where} must be ${allowed.length > 1 ? "one of " : ""}${allowed.join(", ")}`;
+}
 
 /** The same fields, with texts as the whole numbers and booleans that the schema wants. */
 export function withTypes(schema: TSchema, input: unknown): unknown {
