@@ -56,6 +56,28 @@ describe("a rollout with conditions on its waves", () => {
 		await rig.pass();
 		expect(await rig.state(id)).toMatchObject({ state: "completed" });
 	});
+
+	it("waits while too many of a wave are not heard of since their restart", async () => {
+		const devices = await rig.fleet(30);
+		const { id: releaseId, hash } = await rig.release("1.1.0");
+		const gate = { min_success_percent: 80, min_finished_count: 1 };
+		const id = await rig.rollout(releaseId, { waves: [wave(60, gate), wave(100, gate)] });
+		const preview = (await rig.get(`/api/rollouts/${id}/preview`)).json();
+		const first = devices.filter((device) => preview.waves[0].device_ids.includes(device.id));
+		const half = Math.ceil(first.length / 2);
+		for (const [index, device] of first.entries())
+			await device.poll(rig.server, index < half ? "never comes back" : "works");
+		await rig.pass(16);
+		// All that are through are well.
+		expect(await rig.state(id)).toMatchObject({
+			state: "running",
+			wave: 0,
+			counts: { succeeded: first.length - half, failed: 0, installing: half },
+		});
+		for (const device of first.slice(0, half)) await device.finish(rig.server, { version: "1.1.0", hash });
+		await rig.pass();
+		expect(await rig.state(id)).toMatchObject({ state: "running", wave: 1 });
+	});
 });
 
 describe("a server on which rollouts are needed", () => {

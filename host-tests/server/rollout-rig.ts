@@ -7,7 +7,7 @@ import { type ReleaseKey, sha256 } from "./release-kit.js";
 import { ADMIN_TOKEN, ServerRig } from "./server-rig.js";
 import { TestDevice } from "./test-device.js";
 
-export type Fate = "works" | "crashes" | "stalls" | "falls silent";
+export type Fate = "works" | "crashes" | "stalls" | "falls silent" | "never comes back";
 
 /** Everyone at once, and nothing is held against the release. */
 export const OPEN_PLAN = {
@@ -53,6 +53,7 @@ export class FleetDevice {
 		}
 		if (fate === "works") return this.finish(server, about.target);
 		await this.device.report(server, { ...about, state: "REBOOTING", bootStatus: "pending_reboot" });
+		if (fate === "never comes back") return;
 		await this.#rollBack(server, about.target, "boot-crashed");
 	}
 

@@ -8,6 +8,8 @@ export interface WaveCounts {
 	readonly succeeded: number;
 	/** For good, rolled back included; not those that will be tried again. */
 	readonly failed: number;
+	/** In the middle of their installation, and not heard of for {@link OVERDUE_MS}. */
+	readonly overdue: number;
 }
 
 export interface RolloutProgress {
@@ -27,6 +29,8 @@ export type RolloutDecision =
 	| { readonly kind: "stop"; readonly reason: string };
 
 const MINUTE_MS = 60_000;
+/** Longer than a restart and a trial with its deadline take. */
+export const OVERDUE_MS = 15 * MINUTE_MS;
 
 export function decideRollout(plan: RolloutPlan, progress: RolloutProgress, nowMs: number): RolloutDecision {
 	const reason = stopReason(plan, progress) ?? shortfall(plan, progress);
@@ -58,7 +62,7 @@ interface Gate {
 /** That of the open wave, and those of the waves before it that nobody went through: it stands in for them. */
 function gatesOf({ waves: rules }: RolloutPlan, progress: RolloutProgress): Gate[] {
 	const gates: Gate[] = [];
-	let counts: WaveCounts = { size: 0, succeeded: 0, failed: 0 };
+	let counts: WaveCounts = { size: 0, succeeded: 0, failed: 0, overdue: 0 };
 	for (let wave = progress.wave; wave >= 0; wave--) {
 		const own = progress.waves[wave];
 		const rule = rules[wave];
@@ -86,7 +90,10 @@ function isMet({ rule, counts }: Gate, progress: RolloutProgress): boolean {
 	if (finishedOf(counts) < Math.min(rule.min_finished_count, counts.size)) return false;
 	// Where the operator resumed in spite of it, failures are proof enough.
 	const isProven = total(progress, ({ succeeded }) => succeeded) > 0 || progress.forgiven.finished > 0;
-	return (rule.min_finished_count === 0 || isProven) && !isShort({ rule, counts }, progress);
+	// Threat: a release that leaves boards without a word. Those that came through, or report their failure, come first.
+	const { succeeded, failed, overdue } = counts;
+	const isQuiet = overdue > 0 && succeeded * 100 < rule.min_success_percent * (succeeded + failed + overdue);
+	return (rule.min_finished_count === 0 || isProven) && !isQuiet && !isShort({ rule, counts }, progress);
 }
 
 /** Everyone is through and too few of them well: by itself that never gets better. */
@@ -105,7 +112,12 @@ function isShort({ rule, counts }: Gate, progress: RolloutProgress): boolean {
 }
 
 function added(a: WaveCounts, b: WaveCounts): WaveCounts {
-	return { size: a.size + b.size, succeeded: a.succeeded + b.succeeded, failed: a.failed + b.failed };
+	return {
+		size: a.size + b.size,
+		succeeded: a.succeeded + b.succeeded,
+		failed: a.failed + b.failed,
+		overdue: a.overdue + b.overdue,
+	};
 }
 
 function finishedOf({ succeeded, failed }: WaveCounts): number {

@@ -174,11 +174,12 @@ async function warningsFor(db: Records, row: RolloutRow, release: ReleaseRow): P
 
 /** Each wave has devices of its own, that are in none before. */
 function emptyWaveWarnings(row: RolloutRow, { waves }: Preview): string[] {
-	return planOf(row).waves.flatMap(({ share_percent: share }, wave) =>
-		waves[wave]?.count === 0
-			? [`no device is in wave ${wave} (${share} %): the next one must meet its conditions as well`]
-			: [],
-	);
+	const rules = planOf(row).waves;
+	return rules.flatMap(({ share_percent: share }, wave) => {
+		if (waves[wave]?.count !== 0) return [];
+		const what = `no device is in wave ${wave} (${share} %)`;
+		return [wave === rules.length - 1 ? what : `${what}: the next one must meet its conditions as well`];
+	});
 }
 
 function registerDraftRoutes(server: Server, services: Services): void {

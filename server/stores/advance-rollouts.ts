@@ -6,6 +6,7 @@ import type { FotaEvent } from "../domain/event.js";
 import type { RolloutPlan } from "../domain/rollout-plan.js";
 import {
 	decideRollout,
+	OVERDUE_MS,
 	type RolloutDecision,
 	type RolloutProgress,
 	type WaveCounts,
@@ -14,7 +15,7 @@ import { appendAudit } from "./audit-store.js";
 import { appendEvents } from "./event-store.js";
 import { findReleaseById } from "./release-store.js";
 import { countWaves } from "./rollout-census.js";
-import { countMembers, type MemberCount } from "./rollout-member-store.js";
+import { countMembers, countOverdue, type MemberCount, type OverdueCount } from "./rollout-member-store.js";
 import { changeRollout, findRollout, lockRollout, noteRollout, planOf } from "./rollout-store.js";
 import type { Records, RolloutRow } from "./tables.js";
 
@@ -65,16 +66,28 @@ export async function judgeRollout(tools: RolloutTools, rolloutId: number): Prom
 		const release = await findReleaseById(transaction, row.release_id);
 		if (release?.is_active !== 1) return pauseWithdrawn(transaction, row, nowMs);
 		const plan = planOf(row);
-		const progress = progressOf(row, plan, await countMembers(transaction, rolloutId));
+		const progress = progressOf(row, plan, await countProgress(transaction, rolloutId, nowMs));
 		return apply(transaction, { row, plan, decision: decideRollout(plan, progress, nowMs), nowMs });
 	});
 	announce(tools.log, events);
 }
 
+export interface ProgressCounts {
+	readonly counts: readonly MemberCount[];
+	readonly overdue: readonly OverdueCount[];
+}
+
+export async function countProgress(db: Records, rolloutId: number, nowMs: number): Promise<ProgressCounts> {
+	return {
+		counts: await countMembers(db, rolloutId),
+		overdue: await countOverdue(db, rolloutId, nowMs - OVERDUE_MS),
+	};
+}
+
 export function progressOf(
 	row: RolloutRow,
 	plan: RolloutPlan,
-	counts: readonly MemberCount[],
+	{ counts, overdue }: ProgressCounts,
 ): RolloutProgress {
 	const sizes = sizesOf(row);
 	const waves = plan.waves.map((_wave, wave): WaveCounts => {
@@ -87,6 +100,7 @@ export function progressOf(
 			size: sizes?.[wave] ?? Number.MAX_SAFE_INTEGER,
 			succeeded: countOf("succeeded"),
 			failed: countOf("failed", "rolled_back"),
+			overdue: overdue.find((item) => item.wave === wave)?.count ?? 0,
 		};
 	});
 	const forgiven = { finished: row.forgiven_finished, failed: row.forgiven_failed };

@@ -119,6 +119,30 @@ export async function countMembers(db: Records, rolloutId: number): Promise<Memb
 	return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
+export interface OverdueCount {
+	readonly wave: number;
+	readonly count: number;
+}
+
+/** Devices that are installing, and were not heard of since then. */
+export async function countOverdue(
+	db: Records,
+	rolloutId: number,
+	beforeMs: number,
+): Promise<OverdueCount[]> {
+	const rows = await db
+		.selectFrom("rollout_devices as member")
+		.innerJoin("devices", "devices.device_id", "member.device_id")
+		.select("member.wave")
+		.select((select) => select.fn.countAll<number>().as("count"))
+		.where("member.rollout_id", "=", rolloutId)
+		.where("member.status", "=", "installing")
+		.where("devices.last_seen_at_ms", "<", beforeMs)
+		.groupBy("member.wave")
+		.execute();
+	return rows.map((row) => ({ ...row, count: Number(row.count) }));
+}
+
 export interface MemberQuery {
 	readonly rolloutId: number;
 	readonly statuses?: readonly MemberStatus[] | undefined;

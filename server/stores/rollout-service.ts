@@ -10,9 +10,9 @@ import {
 	stateAfter,
 } from "../domain/rollout-plan.js";
 import { decideRollout } from "../domain/rollout-progress.js";
-import { progressOf, type RolloutStep, record } from "./advance-rollouts.js";
+import { countProgress, progressOf, type RolloutStep, record } from "./advance-rollouts.js";
 import { findReleaseById } from "./release-store.js";
-import { countMembers, lockFailed, retryFailed } from "./rollout-member-store.js";
+import { lockFailed, retryFailed } from "./rollout-member-store.js";
 import {
 	changeRollout,
 	deleteRollout,
@@ -167,7 +167,7 @@ async function effectOf(
 // Where the stop rule would strike again at once, the operator has decided otherwise: it counts from here on.
 async function forgiveness(db: Records, row: RolloutRow, nowMs: number): Promise<RolloutStep["changes"]> {
 	const plan = planOf(row);
-	const progress = progressOf(row, plan, await countMembers(db, row.id));
+	const progress = progressOf(row, plan, await countProgress(db, row.id, nowMs));
 	if (decideRollout(plan, progress, nowMs).kind !== "stop") return {};
 	const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 	const failed = sum(progress.waves.map((wave) => wave.failed));

@@ -11,7 +11,7 @@ const plan = planWith({
 	waves: [wave_(10, gate), wave_(100, gate)],
 	stop_rule: { max_failure_percent: 20, min_failure_count: 3 },
 });
-type Counts = readonly [size: number, succeeded: number, failed: number];
+type Counts = readonly [size: number, succeeded: number, failed: number, overdue?: number];
 
 function decided(
 	waves: readonly Counts[],
@@ -20,7 +20,7 @@ function decided(
 	const progress: RolloutProgress = {
 		wave: more.wave ?? 0,
 		waveOpenedAtMs: 0,
-		waves: waves.map(([size, succeeded, failed]) => ({ size, succeeded, failed })),
+		waves: waves.map(([size, succeeded, failed, overdue = 0]) => ({ size, succeeded, failed, overdue })),
 		forgiven: more.forgiven ?? { finished: 0, failed: 0 },
 	};
 	const decision = decideRollout(more.plan ?? plan, progress, (more.minutes ?? 10) * MINUTE_MS);
@@ -35,6 +35,8 @@ describe("a rollout", () => {
 		["as few are through as there are", [[4, 4, 0]], 10, "open-wave"],
 		["nobody is within reach", [[0, 0, 0]], 10, "open-wave"],
 		["too many failed for the next wave so far", [[10, 3, 2]], 10, "nothing"],
+		["too many are not heard of since they began to install", [[100, 7, 0, 2]], 10, "nothing"],
+		["few are not heard of since they began to install", [[100, 8, 0, 2]], 10, "open-wave"],
 	] as const)("goes on or waits where %s", (_name, [first], minutes, expected) => {
 		expect(decided([first, [90, 0, 0]], { minutes })).toBe(expected);
 	});
