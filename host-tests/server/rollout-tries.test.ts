@@ -32,6 +32,29 @@ describe("a download place", () => {
 	});
 });
 
+describe("a device with more updates than its history takes in an hour", () => {
+	it("has its tries counted all the same, each in the place of the one before", async () => {
+		const [device] = await rig.fleet(1);
+		for (let at = 0; at < 100; at++) {
+			const target = { version: `0.0.${at}`, hash: String(at).padStart(64, "0") };
+			await device?.device.report(rig.server, {
+				state: "DOWNLOADING",
+				target,
+				chunksReceived: 1,
+				chunkCount: 3,
+			});
+		}
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId, { retry: { max_attempts: 3, delay_minutes: 0 } });
+		for (let tries = 0; tries < 4; tries++) await device?.poll(rig.server, "stalls");
+		expect(await rig.state(id)).toMatchObject({ counts: { failed: 1 } });
+		const { updates } = (await rig.get(`/api/updates?device_id=${device?.id}&limit=500`)).json();
+		expect(updates).toHaveLength(101);
+		expect(updates[0]).toMatchObject({ rollout_id: id, attempt: 3, status: "failed" });
+		expect(await rig.eventTypes("fota", "&type=update_history_full")).toHaveLength(1);
+	});
+});
+
 describe("a device that runs the old firmware again behind its restart and does not say why", () => {
 	const lastUpdate = async (device: FleetDevice) =>
 		(await rig.get(`/api/devices/${device.id}/updates`)).json().updates[0];

@@ -130,8 +130,10 @@ async function giveTry(db: Records, { question, release, turn, leaseUntilMs }: G
 		lease_until_ms: leaseUntilMs,
 	};
 	await saveTry(db, { rolloutId, deviceId, wave, attempt, change, nowMs });
-	await openPendingUpdate(db, { deviceId, release, rolloutId, wave, attempt, fromVersion, nowMs });
+	const item = { deviceId, release, rolloutId, wave, attempt, fromVersion, nowMs };
+	const events = await openPendingUpdate(db, item);
 	await noteOffer(db, deviceId, release.id);
+	await appendEvents(db, events, nowMs);
 }
 
 async function choose(db: Records, question: ManifestQuestion): Promise<Offer<ReleaseRow>> {

@@ -69,12 +69,12 @@ async function record(
 	await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
 	if (mayMoveSlots(row, report)) await recordSlots(db, deviceId, report, nowMs);
 	const told = { deviceId, deviceType, report, versionBefore: row?.version, nowMs };
-	const rolloutId = await recordUpdate(db, told);
+	const { rolloutId, events: historyEvents } = await recordUpdate(db, told);
 	// Announced only (state ROLLBACK, not yet rolled back), it may still be lost to a power cut.
 	if (report.rollbackOrderId !== undefined && (report.isRolledBack || report.state !== "ROLLBACK"))
 		await finishOrders(db, { deviceId, orderId: report.rollbackOrderId, nowMs });
 	const { isRollbackPending, voided } = await weighOrder(db, { deviceId, report, nowMs });
-	const news = [...events, ...voided];
+	const news = [...events, ...historyEvents, ...voided];
 	await appendEvents(db, news, nowMs);
 	return { isRollbackPending, events: news, rolloutId };
 }

@@ -2,6 +2,7 @@
 // the report's transaction and under the lock of the device; the decisions are domain/update-history.ts and
 // domain/rollout-member.ts.
 import type { StatusReport } from "../../src/protocol/status-report.js";
+import type { LogEvent } from "../domain/event.js";
 import { afterSuperseded, memberAfter } from "../domain/rollout-member.js";
 import { isThrough } from "../domain/rollout-offer.js";
 import { OFFERING_STATES } from "../domain/rollout-plan.js";
@@ -21,7 +22,8 @@ import { findRelease } from "./release-store.js";
 import { changeMember, findMember, findMemberOfRelease } from "./rollout-member-store.js";
 import { changeRollout, findRollout, lockRollout, planOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, UpdateRow } from "./tables.js";
-import { changeUpdate, findLatestUpdate, insertUpdate } from "./update-store.js";
+import { type AddedUpdate, addUpdate } from "./update-history-store.js";
+import { changeUpdate, findLatestUpdate } from "./update-store.js";
 
 const ENDLESS_RETRY = { max_attempts: Number.POSITIVE_INFINITY, delay_minutes: 0 };
 
@@ -35,18 +37,24 @@ export interface UpdateReport {
 	readonly nowMs: number;
 }
 
-/** Returns the rollout that must be looked at because a device of it failed. */
-export async function recordUpdate(db: Records, told: UpdateReport): Promise<number | undefined> {
+export interface RecordedUpdate {
+	/** The rollout that must be looked at because a device of it failed. */
+	readonly rolloutId: number | undefined;
+	/** To be logged at the end of the transaction. */
+	readonly events: readonly LogEvent[];
+}
+
+export async function recordUpdate(db: Records, told: UpdateReport): Promise<RecordedUpdate> {
 	const latest = await findLatestUpdate(db, told.deviceId);
 	const change = changeOfReport(latest && knownOf(latest), told.report);
-	if (change === undefined) return undefined;
-	const row =
+	if (change === undefined) return { rolloutId: undefined, events: [] };
+	const { row, events } =
 		change.kind === "change" && latest !== undefined
 			? await continueUpdate(db, latest, { change, told })
 			: await beginUpdate(db, latest, { change, told });
 	await followUpdate(db, row, told.nowMs);
 	const isFailure = row.status === "failed" || row.status === "rolled_back";
-	return isFailure ? (row.rollout_id ?? undefined) : undefined;
+	return { rolloutId: isFailure ? (row.rollout_id ?? undefined) : undefined, events };
 }
 
 function knownOf(row: UpdateRow): KnownUpdate {
@@ -65,20 +73,20 @@ interface Step {
 	readonly told: UpdateReport;
 }
 
-async function continueUpdate(db: Records, row: UpdateRow, { change, told }: Step): Promise<UpdateRow> {
-	const fields = fieldsOf(change, told.nowMs);
-	return changeUpdate(db, row.id, {
-		...fields,
+async function continueUpdate(db: Records, row: UpdateRow, { change, told }: Step): Promise<AddedUpdate> {
+	const continued = await changeUpdate(db, row.id, {
+		...fieldsOf(change, told.nowMs),
 		stage: change.stage ?? row.stage,
 		bytes_received: bytesOf(told.report, change, row),
 	});
+	return { row: continued, events: [] };
 }
 
 async function beginUpdate(
 	db: Records,
 	latest: UpdateRow | undefined,
 	{ change, told }: Step,
-): Promise<UpdateRow> {
+): Promise<AddedUpdate> {
 	const { deviceId, report, nowMs } = told;
 	if (latest !== undefined && isOpen(latest.status)) await supersedeUpdate(db, latest, nowMs);
 	const toVersion = report.target?.version ?? report.version;
@@ -87,7 +95,7 @@ async function beginUpdate(
 	const hash = report.target?.hash ?? null;
 	const isAgain = hash !== null && latest?.hash === hash;
 	const total = { bytes_total: release?.size_bytes ?? null, bytes_received: 0 };
-	return insertUpdate(db, {
+	return addUpdate(db, {
 		...fieldsOf(change, nowMs),
 		device_id: deviceId,
 		release_id: release?.id ?? null,
@@ -224,18 +232,18 @@ export interface OfferedTry {
 	readonly nowMs: number;
 }
 
-/** A rollout offers a release: the update is pending until its download is seen. */
-export async function openPendingUpdate(db: Records, item: OfferedTry): Promise<void> {
+/** A rollout offers a release: the update is pending until its download is seen. Returns events for the transaction's end. */
+export async function openPendingUpdate(db: Records, item: OfferedTry): Promise<readonly LogEvent[]> {
 	const latest = await findLatestUpdate(db, item.deviceId);
 	const place = { rollout_id: item.rolloutId, wave: item.wave, attempt: item.attempt };
 	if (latest !== undefined && isOpen(latest.status)) {
 		if (latest.hash === item.release.hash) {
 			if (latest.rollout_id !== item.rolloutId) await changeUpdate(db, latest.id, place);
-			return;
+			return [];
 		}
 		await supersedeUpdate(db, latest, item.nowMs);
 	}
-	await insertUpdate(db, {
+	const { events } = await addUpdate(db, {
 		...place,
 		device_id: item.deviceId,
 		release_id: item.release.id,
@@ -247,6 +255,7 @@ export async function openPendingUpdate(db: Records, item: OfferedTry): Promise<
 		started_at_ms: item.nowMs,
 		changed_at_ms: item.nowMs,
 	});
+	return events;
 }
 
 /** Brings the device's row in its rollout in line with the update. */

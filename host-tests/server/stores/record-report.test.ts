@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
 import { replaceKey } from "../../../server/stores/device-service.js";
 import { registerDevice } from "../../../server/stores/device-store.js";
+import { listEvents } from "../../../server/stores/event-store.js";
 import { findSlots } from "../../../server/stores/fleet-store.js";
 import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { type ReportTools, recordReport } from "../../../server/stores/record-report.js";
@@ -14,6 +15,7 @@ import type { StatusReport } from "../../../src/protocol/status-report.js";
 import { type TestDatabase, testDatabase } from "../test-database.js";
 
 const NOW_MS = 1_750_000_000_000;
+const HOUR_END_MS = 1_750_003_200_000;
 const REPORT: StatusReport = {
 	state: "IDLE",
 	bootStatus: "normal",
@@ -74,5 +76,32 @@ describe("a report", () => {
 		const left = await labels();
 		expect(left).toHaveLength(8);
 		expect(left).toEqual(expect.arrayContaining(["ota_0", "ota_1", "factory"]));
+	});
+
+	it("begins a bounded number of updates an hour; above it each takes the place of the newest, which is told once", async () => {
+		const target = (at: number) => ({ version: `1.0.${at}`, hash: String(at).padStart(64, "0") });
+		const download = (at: number) =>
+			report({ state: "DOWNLOADING", target: target(at), chunksReceived: 1, chunkCount: 9 });
+		const history = () => db.selectFrom("updates").selectAll().orderBy("id").execute();
+		const told = () => listEvents(db, { log: "fota", type: "update_history_full", limit: 10 });
+		for (let at = 0; at < 100; at++) await download(at);
+		expect(await told()).toEqual([]);
+		const error = { code: "download-stalled", message: "no answer" } as const;
+		await download(100);
+		await report({ state: "FAILED", target: target(100), error });
+		for (let at = 101; at < 130; at++) await download(at);
+		const rows = await history();
+		expect(rows).toHaveLength(101);
+		expect(rows.at(-2)).toMatchObject({ to_version: "1.0.99", status: "aborted" });
+		const blank = { error_code: null, flight_record: null, finished_at_ms: null };
+		expect(rows.at(-1)).toMatchObject({ to_version: "1.0.129", status: "downloading", ...blank });
+		expect(await findStatus(db, "d")).toMatchObject({ target_version: "1.0.129" });
+		expect((await told()).map(({ details }) => JSON.parse(details))).toEqual([
+			{ count: 100, until: new Date(HOUR_END_MS).toISOString() },
+		]);
+		nowMs = HOUR_END_MS;
+		await download(130);
+		expect(await history()).toHaveLength(102);
+		expect(await told()).toHaveLength(1);
 	});
 });
