@@ -1,14 +1,17 @@
 // The queue of webhooks with two servers on one database: who queues, who sends, what a server that went away leaves.
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../server/stores/database.js";
 import { claimDue, insertDeliveries, recordAttempt } from "../../server/stores/delivery-store.js";
 import { migrateToLatest } from "../../server/stores/migrate.js";
 import type { Records } from "../../server/stores/tables.js";
 import { insertWebhook } from "../../server/stores/webhook-store.js";
+import { createDeliveryWorker } from "../../server/webhooks/delivery-worker.js";
 import { createRigApp, ServerRig } from "./server-rig.js";
 import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
 import { QUICK_WORK, WebhookReceiver } from "./webhook-receiver.js";
 
+const DAY_MS = 86_400_000;
 const OUTCOME = { responseStatus: 204, durationMs: 1, error: undefined };
 
 let database: TestDatabase;
@@ -48,6 +51,57 @@ describe("a delivery that is claimed", () => {
 		expect(late && (await recordAttempt(db, late, result))).toBe(false);
 		expect(again && (await recordAttempt(db, again, result))).toBe(true);
 		expect(again && (await recordAttempt(db, again, result))).toBe(false);
+	});
+});
+
+describe("deliveries that were finished long ago", () => {
+	it("are removed step by step, a step a round, until none is left", async () => {
+		const db = openDatabase(database.url ?? ":memory:");
+		const masterKey = Buffer.alloc(32);
+		let nowMs = 40 * DAY_MS;
+		const options = {
+			db,
+			masterKey,
+			log: pino({ level: "silent" }),
+			nowMs: () => nowMs,
+			send: { isPrivateAllowed: false },
+		};
+		const worker = createDeliveryWorker(options);
+		try {
+			await migrateToLatest(db);
+			const fields = { url: "https://a.example/", description: null, log: null, types: null, deviceId: null };
+			const { id } = await insertWebhook(db, { ...fields, salt: "00", createdBy: "t", nowMs: 1 });
+			const one = { webhookId: id, eventId: undefined, type: "t", body: "{}" };
+			const add = async (count: number, finishedAtMs: number) => {
+				for (let left = count; left > 0; left -= 500)
+					await insertDeliveries(db, Array(Math.min(left, 500)).fill(one), 1);
+				const finished = { status: "delivered", finished_at_ms: finishedAtMs } as const;
+				await db
+					.updateTable("webhook_deliveries")
+					.set(finished)
+					.where("finished_at_ms", "is", null)
+					.execute();
+			};
+			const left = async () => (await db.selectFrom("webhook_deliveries").select("id").execute()).length;
+			await add(2500, 10 * DAY_MS - 1);
+			await add(5, 10 * DAY_MS);
+			const counts: number[] = [];
+			for (let round = 0; round < 3; round++) {
+				await worker.poll();
+				counts.push(await left());
+			}
+			expect(counts).toEqual([1505, 505, 5]);
+			// Done: looked for again ten minutes later.
+			nowMs += 599_999;
+			await worker.poll();
+			expect(await left()).toBe(5);
+			nowMs += 1;
+			await worker.poll();
+			expect(await left()).toBe(0);
+		} finally {
+			await worker.close();
+			await db.destroy();
+		}
 	});
 });
 

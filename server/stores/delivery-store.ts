@@ -150,15 +150,16 @@ export async function listDeliveries(db: Records, options: DeliveryQuery): Promi
 	return (await query.orderBy("id", "desc").execute()).reverse();
 }
 
-/** Takes finished ones out of the log, a bounded number. */
+/** Takes finished ones out of the log, a bounded number; returns how many. */
 export async function removeFinished(
 	db: Records,
 	{ beforeMs, limit }: { readonly beforeMs: number; readonly limit: number },
-): Promise<void> {
-	await db
+): Promise<number> {
+	const result = await db
 		.deleteFrom("webhook_deliveries")
 		.where("id", "in", (from) =>
 			from.selectFrom("webhook_deliveries").select("id").where("finished_at_ms", "<", beforeMs).limit(limit),
 		)
-		.execute();
+		.executeTakeFirst();
+	return Number(result.numDeletedRows);
 }

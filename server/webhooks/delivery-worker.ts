@@ -74,8 +74,9 @@ export function createDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWo
 	const clean = async () => {
 		const nowMs = options.nowMs();
 		if (Math.abs(nowMs - removedAtMs) < REMOVE_EVERY_MS) return;
-		removedAtMs = nowMs;
-		await removeFinished(options.db, { beforeMs: nowMs - KEEP_FINISHED_MS, limit: REMOVE_BATCH });
+		const removal = { beforeMs: nowMs - KEEP_FINISHED_MS, limit: REMOVE_BATCH };
+		// A step a round, so that no delivery waits for the removal: where there is more, the next round goes on.
+		if ((await removeFinished(options.db, removal)) < REMOVE_BATCH) removedAtMs = nowMs;
 	};
 	const serveAll = async () => {
 		for (const webhook of await listActiveWebhooks(options.db)) await serve(webhook);
