@@ -1,7 +1,7 @@
 // `backup FOLDER`: a copy of database and images while the server runs. The database first: the images of the releases in
 // it are there by then, and stay. Called by command-line.ts.
-import { access, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { access, mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import Database from "libsql";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { DATABASE_FILE, openImages } from "../open-stores.js";
@@ -22,6 +22,9 @@ import {
 import { copySecrets } from "./backup-secrets.js";
 import { runPostgresTool } from "./postgres-tools.js";
 
+/** Behind the name of the folder, and before six letters by chance. */
+const DRAFT_SUFFIX = ".partial-";
+
 export interface BackupOptions {
 	readonly settings: Settings;
 	/** Made; must not exist. Whole or absent afterwards. */
@@ -33,11 +36,13 @@ export interface BackupOptions {
 /** Throws `request-malformed` when the folder exists, `server-failed` when something cannot be copied. */
 export async function backUp(options: BackupOptions): Promise<void> {
 	const folder = resolve(options.folder);
-	const draft = `${folder}.partial`;
 	if (await exists(folder)) throw new FotaError("request-malformed", `${folder} exists already`);
-	await rm(draft, { recursive: true, force: true });
-	await mkdir(join(draft, IMAGES_FOLDER), { recursive: true, mode: 0o700 });
+	await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+	await sayOfDrafts(folder, options.say);
+	// Of this run alone, and nothing else is ever cleared away: whatever has such a name may be somebody's.
+	const draft = await mkdtemp(`${folder}${DRAFT_SUFFIX}`);
 	try {
+		await mkdir(join(draft, IMAGES_FOLDER), { mode: 0o700 });
 		const manifest = await fill(draft, options);
 		await writeDurably(join(draft, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, "\t")}\n`);
 		for (const part of [join(draft, IMAGES_FOLDER), draft]) await syncFolder(part);
@@ -48,6 +53,13 @@ export async function backUp(options: BackupOptions): Promise<void> {
 		await rm(draft, { recursive: true, force: true });
 		throw error;
 	}
+}
+
+/** What a backup left that was killed is for the operator to remove: it may have secrets in it, or still be written. */
+async function sayOfDrafts(folder: string, say: (line: string) => void): Promise<void> {
+	const names = await readdir(dirname(folder));
+	for (const name of names.filter((name) => name.startsWith(`${basename(folder)}${DRAFT_SUFFIX}`)))
+		say(`${join(dirname(folder), name)} is of a backup that has not ended; remove it if none runs`);
 }
 
 async function fill(draft: string, options: BackupOptions): Promise<BackupManifest> {

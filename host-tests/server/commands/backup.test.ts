@@ -113,6 +113,24 @@ describe("a backup", () => {
 		expect(devices.map((device: { device_id: string }) => device.device_id)).toEqual(["kept"]);
 	});
 
+	it("leaves what has a name like its own draft, tells of one that was left, and clears its own away when it fails", async () => {
+		const from = await place("from");
+		await serve(from);
+		for (const name of ["backup.partial", "backup.partial-abcdef"]) {
+			await mkdir(join(folder, name));
+			await writeFile(join(folder, name, "precious"), "");
+		}
+		await run(from, "backup", join(folder, "backup"));
+		// Its image is missing.
+		await rigs[0]?.publish();
+		await rm(join(from.app.dataDirectory, "images"), { recursive: true });
+		await expect(run(from, "backup", join(folder, "failed"))).rejects.toThrow();
+		const names = ["backup", "backup.partial", "backup.partial-abcdef"];
+		expect((await readdir(folder)).filter((name) => name !== "from").sort()).toEqual(names);
+		for (const name of names.slice(1)) expect(await readdir(join(folder, name))).toEqual(["precious"]);
+		expect(said.join("\n")).toMatch(/backup\.partial-abcdef is of a backup that has not ended/);
+	});
+
 	it("has the secrets only where it is asked for them, and says so loudly", async () => {
 		const [from, to] = [await place("from"), await place("to")];
 		await serve(from);
