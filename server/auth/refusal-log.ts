@@ -1,5 +1,5 @@
-// Security events that anybody can cause without a credential. Their number is bounded, or an attacker could fill the
-// disk with them; how many were left out is told with the next one.
+// Security events of requests that were refused: whoever causes them can cause them again and again. Their number is
+// bounded, or an attacker could fill the disk with them; how many were left out is told with the next one of the kind.
 import type { FastifyBaseLogger } from "fastify";
 import { announce } from "../announce.js";
 import type { SecurityEvent } from "../domain/event.js";
@@ -7,10 +7,19 @@ import { appendEvents } from "../stores/event-store.js";
 import type { Records } from "../stores/tables.js";
 
 export interface RefusalLog {
-	/** Writes the event unless there were too many in this minute. Never throws. */
-	note(event: SecurityEvent): Promise<void>;
+	/**
+	 * Writes the event unless there were too many of its kind in this minute. Never throws.
+	 *
+	 * Threat: noise of one kind that hides events of another. So each type is counted by itself, and `kind` (default: the
+	 * type) tells apart what of one type strangers and holders of a credential can cause, or strangers more or less easily.
+	 */
+	note(event: SecurityEvent, kind?: RefusalKind): Promise<void>;
 }
 
+/** A fixed set: each has a count in memory. */
+export type RefusalKind = SecurityEvent["type"] | "refresh-token-unknown" | "current-password-wrong";
+
+/** Of each kind. */
 export const REFUSALS_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
 
@@ -20,31 +29,52 @@ export interface RefusalLogOptions {
 	readonly nowMs: () => number;
 }
 
-export function createRefusalLog(options: RefusalLogOptions): RefusalLog {
+export function createRefusalLog({ db, log, nowMs }: RefusalLogOptions): RefusalLog {
+	const budgets = new Map<RefusalKind, Budget>();
+	const budgetOf = (kind: RefusalKind) => {
+		const budget = budgets.get(kind) ?? createBudget();
+		budgets.set(kind, budget);
+		return budget;
+	};
+	return {
+		async note(event, kind = event.type) {
+			const leftOutCount = budgetOf(kind).take(nowMs());
+			if (leftOutCount === undefined) return;
+			const details = leftOutCount > 0 ? { ...event.details, left_out: leftOutCount } : event.details;
+			const events = [{ ...event, details }];
+			announce(log, events);
+			try {
+				await appendEvents(db, events, nowMs());
+			} catch (error) {
+				// The refusal stands whether or not it can be written down.
+				log.error({ err: error, event: event.type }, "security event not recorded");
+			}
+		},
+	};
+}
+
+interface Budget {
+	/** How many were left out since the last one that was written; undefined: this one is left out as well. */
+	take(nowMs: number): number | undefined;
+}
+
+function createBudget(): Budget {
 	let minuteStartMs = Number.NEGATIVE_INFINITY;
 	let count = 0;
-	let suppressedCount = 0;
+	let leftOutCount = 0;
 	return {
-		async note(event) {
-			const nowMs = options.nowMs();
+		take(nowMs) {
 			if (Math.abs(nowMs - minuteStartMs) >= MINUTE_MS) {
 				minuteStartMs = nowMs;
 				count = 0;
 			}
 			if (++count > REFUSALS_PER_MINUTE) {
-				suppressedCount++;
-				return;
+				leftOutCount++;
+				return undefined;
 			}
-			const details = suppressedCount > 0 ? { ...event.details, left_out: suppressedCount } : event.details;
-			suppressedCount = 0;
-			const events = [{ ...event, details }];
-			announce(options.log, events);
-			try {
-				await appendEvents(options.db, events, nowMs);
-			} catch (error) {
-				// The refusal stands whether or not it can be written down.
-				options.log.error({ err: error, event: event.type }, "security event not recorded");
-			}
+			const told = leftOutCount;
+			leftOutCount = 0;
+			return told;
 		},
 	};
 }

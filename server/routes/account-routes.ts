@@ -86,6 +86,7 @@ async function refuse(
 ): Promise<FastifyReply> {
 	const { name } = operatorOf(request);
 	const details = { name, address: request.ip, path: request.routeOptions.url };
-	await services.refusals.note({ log: "security", type: "login_failed", details });
+	// Threat: whoever got hold of a session and guesses the password behind the noise of strangers.
+	await services.refusals.note({ log: "security", type: "login_failed", details }, "current-password-wrong");
 	return sendProblem(reply, { status: 401, code: "auth-failed", detail: "the current password is wrong" });
 }

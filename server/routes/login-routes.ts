@@ -113,15 +113,19 @@ async function refresh(
 ): Promise<FastifyReply> {
 	const outcome = await refreshSession(services, body.refresh_token);
 	if (outcome.kind === "refreshed") return noStore(reply).send(outcome.tokens);
-	await services.refusals.note({
+	const isReused = outcome.kind === "reused";
+	const details = {
+		name: isReused ? outcome.userName : undefined,
+		address: request.ip,
+		path: request.routeOptions.url,
+	};
+	const event = {
 		log: "security",
-		type: outcome.kind === "reused" ? "refresh_token_reused" : "login_failed",
-		details: {
-			name: outcome.kind === "reused" ? outcome.userName : undefined,
-			address: request.ip,
-			path: request.routeOptions.url,
-		},
-	});
+		type: isReused ? "refresh_token_reused" : "login_failed",
+		details,
+	} as const;
+	// Threat: invented refresh tokens, which cost nothing, that hide who guesses passwords.
+	await services.refusals.note(event, isReused ? undefined : "refresh-token-unknown");
 	return sendProblem(reply, { status: 401, code: "auth-failed", detail: "log in again" });
 }
 
