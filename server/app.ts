@@ -11,7 +11,7 @@ import { loadSecrets, type Secrets } from "./auth/secrets.js";
 import { buildServer, type ServerSettings } from "./build-server.js";
 import { listen, stopServer, watchUnusedConnections } from "./listen.js";
 import { createLive, type LiveOptions } from "./live-services.js";
-import { openStores } from "./open-stores.js";
+import { CLEAN_UP_TASK_MS, openStores, runCleanUpTask } from "./open-stores.js";
 import { type Every, type RegularTask, startRegularWork, systemEvery } from "./regular-work.js";
 import { createRolloutJudge } from "./rollout-judge.js";
 import { createServerLog } from "./server-log.js";
@@ -197,6 +197,7 @@ function regularTasks(options: AppOptions, services: Services, log: FastifyBaseL
 			everyMs: RETENTION_TASK_MS,
 			run: () => runRetentionTask({ db, log, nowMs, logRetentionMs, isStopping }),
 		},
+		{ everyMs: CLEAN_UP_TASK_MS, run: () => runCleanUpTask(services, log) },
 		{ everyMs: DAY_MS, run: () => tellAuditHead(db, log) },
 	];
 }

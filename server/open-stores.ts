@@ -31,6 +31,8 @@ export interface Stores {
 	close(): Promise<void>;
 }
 
+type CleanUpTools = Parameters<typeof removeOrphans>[0];
+
 /** Brings the tables up to date, and removes what unfinished uploads left. */
 export async function openStores(options: StoreOptions, log: FastifyBaseLogger): Promise<Stores> {
 	const { dataDirectory } = options;
@@ -55,7 +57,8 @@ export async function openStores(options: StoreOptions, log: FastifyBaseLogger):
 	}
 }
 
-async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyBaseLogger): Promise<void> {
+/** Throws what is no fault of the object store. */
+async function cleanUp(tools: CleanUpTools, log: FastifyBaseLogger): Promise<void> {
 	try {
 		const removedCount = await removeOrphans(tools);
 		if (removedCount > 0) log.warn({ removedCount }, "images of unfinished uploads removed");
@@ -63,6 +66,17 @@ async function cleanUp(tools: Parameters<typeof removeOrphans>[0], log: FastifyB
 		// The object store is away: the server starts all the same, and serves once it is back.
 		if (!(error instanceof FotaError && error.code === "server-unavailable")) throw error;
 		log.warn({ reason: error.message }, "images of unfinished uploads not removed");
+	}
+}
+
+export const CLEAN_UP_TASK_MS = 3_600_000;
+
+/** Removes what uploads left that ended badly since the start: the object store was away, or another server crashed. */
+export async function runCleanUpTask(tools: CleanUpTools, log: FastifyBaseLogger): Promise<void> {
+	try {
+		await cleanUp(tools, log);
+	} catch (error) {
+		log.error({ err: error }, "images of unfinished uploads not removed");
 	}
 }
 

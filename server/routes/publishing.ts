@@ -106,7 +106,7 @@ export async function publish(
 		const upload = await takeUpload();
 		const note = (transaction: Records, published: Published) =>
 			notePublication(services, request, { transaction, published });
-		const published = await publishRelease(services, { ...upload, note });
+		const published = await publishRelease({ ...services, log: request.log }, { ...upload, note });
 		const { device_type, chip, version, channel } = published.release;
 		const { outcome } = published;
 		request.log.info(

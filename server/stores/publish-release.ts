@@ -1,6 +1,7 @@
 // Takes an upload to disk and database as one: afterwards there is either the release with its image, or nothing of
 // it. Called by the upload route; the decisions are domain/publication.ts, the signature auth/release-signature.ts.
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { FastifyBaseLogger } from "fastify";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { checkImage, type ImageCheck } from "../../src/protocol/esp-image.js";
 import { chunkCountOf } from "../../src/protocol/manifest.js";
@@ -54,6 +55,7 @@ export interface PublishTools {
 	readonly images: ImageStore;
 	readonly maxUploadBytes: number;
 	readonly nowMs: () => number;
+	readonly log: FastifyBaseLogger;
 }
 
 export interface Published {
@@ -77,7 +79,16 @@ export async function publishRelease(tools: PublishTools, upload: Upload): Promi
 		const image = await checkStagedImage(staged, signed, upload.claims);
 		return await keep(tools, { upload, signed, staged, image });
 	} finally {
+		await discard(tools, staged);
+	}
+}
+
+/** Never throws: what became of the upload stands, be it a release or a refusal, and removeOrphans() finds the rest. */
+async function discard({ log }: PublishTools, staged: StagedImage): Promise<void> {
+	try {
 		await staged.discard();
+	} catch (error) {
+		log.warn({ err: error }, "what an upload left is not removed yet");
 	}
 }
 
