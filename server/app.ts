@@ -3,6 +3,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { DestinationStream, Level } from "pino";
 import { IMAGE_MAX_BYTES } from "../src/protocol/limits.js";
+import { AUDIT_HEAD_TASK_MS, createAuditHeads } from "./audit-heads.js";
 import { makeFirstAdmin } from "./auth/first-admin.js";
 import { checkMasterKey } from "./auth/master-key-check.js";
 import { createPasswords } from "./auth/passwords.js";
@@ -16,7 +17,6 @@ import { type Every, type RegularTask, startRegularWork, systemEvery } from "./r
 import { createRolloutJudge } from "./rollout-judge.js";
 import { createServerLog } from "./server-log.js";
 import type { Server, Services } from "./services.js";
-import { findAuditHead } from "./stores/audit-store.js";
 import { countDerivedDevices } from "./stores/device-store.js";
 import type { ImageStore } from "./stores/image-store.js";
 import { createNonceTaker } from "./stores/nonce-queue.js";
@@ -109,6 +109,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 		const refusals = createRefusalLog({ db, log, nowMs });
 		const live = createLive(options, { ...stores, ...secrets, log, nowMs, refusals });
 		const rolloutJudge = createRolloutJudge({ db, log, nowMs });
+		const auditHeads = createAuditHeads({ db, log });
 		let isStopping = false;
 		const services = servicesOf(options, {
 			...stores,
@@ -116,6 +117,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			...live.services,
 			takeNonce: createNonceTaker(db),
 			rolloutJudge,
+			auditHeads,
 			passwords,
 			nowMs,
 			isStopping: () => isStopping,
@@ -131,7 +133,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			isStopping = true;
 			await Promise.all([work.stop(), live.close()]);
 			await stopServer(fastify, { timeoutMs: options.stopTimeoutMs ?? 10_000, endUnused });
-			await Promise.all([firstAdmin, rolloutJudge.idle()]);
+			await Promise.all([firstAdmin, rolloutJudge.idle(), auditHeads.idle()]);
 			await stores.close();
 		};
 		return {
@@ -146,10 +148,12 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			reloadTls: () => reloadTls(fastify, options.tls),
 			listen: async (address = {}) => {
 				const url = await listen(fastify, address);
-				await tellAuditHead(db, log);
+				await auditHeads.tell(true);
 				return url;
 			},
-			idle: () => rolloutJudge.idle(),
+			idle: async () => {
+				await Promise.all([rolloutJudge.idle(), auditHeads.idle()]);
+			},
 			close: once(stop),
 		};
 	} catch (error) {
@@ -188,7 +192,7 @@ async function loadCheckedSecrets(options: AppOptions, db: Records): Promise<Sec
 }
 
 function regularTasks(options: AppOptions, services: Services, log: FastifyBaseLogger): RegularTask[] {
-	const { db, nowMs, isStopping } = services;
+	const { db, nowMs, isStopping, auditHeads } = services;
 	const silentAfterMs = options.silentAfterMs ?? DEFAULT_SILENT_AFTER_MS;
 	const logRetentionMs = options.logRetentionMs ?? DEFAULT_LOG_RETENTION_MS;
 	return [
@@ -198,18 +202,9 @@ function regularTasks(options: AppOptions, services: Services, log: FastifyBaseL
 			run: () => runRetentionTask({ db, log, nowMs, logRetentionMs, isStopping }),
 		},
 		{ everyMs: CLEAN_UP_TASK_MS, run: () => runCleanUpTask(services, log) },
-		{ everyMs: DAY_MS, run: () => tellAuditHead(db, log) },
+		{ everyMs: AUDIT_HEAD_TASK_MS, run: () => auditHeads.tell() },
+		{ everyMs: DAY_MS, run: () => auditHeads.tell(true) },
 	];
-}
-
-// Kept with the log lines, elsewhere than the database, it shows whether the end of the audit log was cut off.
-async function tellAuditHead(db: Records, log: FastifyBaseLogger): Promise<void> {
-	try {
-		const head = await findAuditHead(db);
-		log.info({ audit_id: head.id, audit_hash: head.hash }, "audit log head");
-	} catch (error) {
-		log.error({ err: error }, "audit log head not read");
-	}
 }
 
 /** Calls the task the first time only. */

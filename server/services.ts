@@ -6,6 +6,7 @@ import type {
 	RawRequestDefaultExpression,
 	RawServerDefault,
 } from "fastify";
+import type { AuditHeads } from "./audit-heads.js";
 import type { Passwords } from "./auth/passwords.js";
 import type { LiveServices } from "./live-services.js";
 import type { RolloutJudge } from "./rollout-judge.js";
@@ -18,6 +19,7 @@ export interface Services extends LiveServices {
 	readonly db: Records;
 	readonly takeNonce: NonceTaker;
 	readonly rolloutJudge: RolloutJudge;
+	readonly auditHeads: AuditHeads;
 	readonly images: ImageStore;
 	readonly masterKey: Uint8Array;
 	/** Undefined where it is switched off. */

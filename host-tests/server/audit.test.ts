@@ -147,6 +147,17 @@ describe("the audit log", () => {
 		expect(await verify(known)).toMatchObject({ is_whole: false, fault: { id: 7, kind: "truncated" } });
 	});
 
+	it("is not called whole for a line that is named by half", async () => {
+		await fill();
+		for (const query of ["known_id=999999", `known_hash=${"a".repeat(64)}`, "known_id=2"])
+			expect(problemOf(await rig.get(`/api/audit/verify?${query}`))).toBe("400 request-malformed");
+		const unknown = await verify(`known_id=999999&known_hash=${"a".repeat(64)}`);
+		expect(unknown).toMatchObject({ is_whole: false, fault: { id: 999_999, kind: "truncated" } });
+		// What an empty log was told as when the server started.
+		expect((await verify(`known_id=0&known_hash=${"0".repeat(64)}`)).is_whole).toBe(true);
+		expect((await verify(`known_id=0&known_hash=${"1".repeat(64)}`)).is_whole).toBe(false);
+	});
+
 	it("is checked in pages", async () => {
 		await fill();
 		let after: number | null = 0;

@@ -39,6 +39,10 @@ export async function registerAdminRoutes(server: Server, services: Services): P
 	});
 	// Before the body is read: a stranger cannot make the server take an upload.
 	server.addHook("onRequest", async (request, reply) => admit(services, request, reply));
+	// Behind the answer, and so behind the commit. Nothing is told where nothing was changed.
+	server.addHook("onResponse", async ({ method }) => {
+		if (method !== "GET") void services.auditHeads.tell();
+	});
 	registerUploadRoute(server, services);
 	registerReleaseRoutes(server, services);
 	await registerOtaUploadRoutes(server, services);

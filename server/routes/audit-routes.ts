@@ -1,5 +1,6 @@
 // The audit log, for an admin: read it, and check that it is whole.
 import { type Static, Type } from "typebox";
+import { FotaError } from "../../src/protocol/error-codes.js";
 import type { Server, Services } from "../services.js";
 import { checkAudit, findAuditHead, findLine, listAudit } from "../stores/audit-store.js";
 import type { AuditLogRow } from "../stores/tables.js";
@@ -84,7 +85,8 @@ const CHECK = describe({
 	tag: "Logs",
 	summary: "Is the audit log whole?",
 	description:
-		"Walks the chain of hashes behind `after`, at most `limit` lines (default 5000). Go on with `next_after` until it is null.",
+		"Walks the chain of hashes behind `after`, at most `limit` lines (default 5000). Go on with `next_after` until it is null. " +
+		"A line that is known from elsewhere is asked for with its number and its hash.",
 	querystring: CheckQuery,
 	answers: { 200: CheckAnswer },
 });
@@ -108,6 +110,9 @@ export function registerAuditRoutes(server: Server, services: Services): void {
 
 async function verify({ db }: Services, query: Static<typeof CheckQuery>) {
 	const { after = 0, limit = 5000, known_id: knownId, known_hash: knownHash } = query;
+	// Threat: a line that is asked for without its hash, or the other way round, and "whole" as the answer.
+	if ((knownId === undefined) !== (knownHash === undefined))
+		throw new FotaError("request-malformed", "known_id and known_hash belong together");
 	const check = await checkAudit(db, { after, limit });
 	const isTruncated =
 		knownId !== undefined && knownHash !== undefined && (await findLine(db, knownId))?.hash !== knownHash;

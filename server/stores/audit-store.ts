@@ -99,7 +99,7 @@ export async function checkAudit(
 	db: Records,
 	page: { readonly after: number; readonly limit: number },
 ): Promise<AuditCheck> {
-	let last = page.after === 0 ? START : await findLine(db, page.after);
+	let last = await findLine(db, page.after);
 	if (last === undefined) {
 		const fault = { id: page.after, kind: "missing" as const };
 		return { checkedCount: 0, last: { id: page.after, hash: "" }, fault, isAtEnd: true };
@@ -117,6 +117,8 @@ export async function checkAudit(
 	return { checkedCount, last, fault: undefined, isAtEnd: rows.length < page.limit };
 }
 
+/** Id 0: what stands before the first line. */
 export async function findLine(db: Records, id: number): Promise<AuditHead | undefined> {
+	if (id === START.id) return START;
 	return db.selectFrom("audit_log").select(["id", "hash"]).where("id", "=", id).executeTakeFirst();
 }
