@@ -24,6 +24,28 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 describe("an upload", () => {
+	it("that issues a release anew tells whether devices get it again, or no more", async () => {
+		const image = makeImage();
+		const issue = (releasedAt: number, query = "") =>
+			rig.upload(image, signStatement(statementFor(image, { releasedAt }), rig.releaseKey), query);
+		const news = async () => (await rig.eventTypes("fota")).filter((type) => type.startsWith("release_"));
+		await issue(1_800_000_000);
+		await issue(1_800_000_001);
+		expect(await news()).toEqual(["release_reissued"]);
+		await rig.post("/api/cloud/fota/releases/1/deactivate");
+		await issue(1_800_000_002);
+		await issue(1_800_000_003, "?is_active=false");
+		expect((await news()).slice(1)).toEqual([
+			"release_deactivated",
+			"release_reissued",
+			"release_activated",
+			"release_reissued",
+			"release_deactivated",
+		]);
+		const { events } = (await rig.get("/api/cloud/logs/fota?type=release_activated")).json();
+		expect(events[0].details).toEqual({ device_type: "thermostat", version: "1.1.0" });
+	});
+
 	it("as bytes makes a release, with the events of the old server", async () => {
 		const image = makeImage({ sizeBytes: 100_000 });
 		const release = signStatement(statementFor(image), rig.releaseKey);

@@ -113,6 +113,7 @@ export async function publish(
 			{ release: published.release.id, device_type, chip, version, channel, outcome },
 			"release published",
 		);
+		announce(request.log, published.events);
 		return published;
 	} catch (error) {
 		if (error instanceof FotaError) await noteRefusal(services, request, error);

@@ -18,7 +18,7 @@ import type { Channel } from "../domain/release-channel.js";
 import { appendEvents } from "./event-store.js";
 import { claimKeeping, claimRemoval, dropClaim, hasRelease, redeemClaim } from "./image-claims.js";
 import type { ImageStore, StagedImage } from "./image-store.js";
-import { findRelease, findReleaseKey, insertRelease, updateRelease } from "./release-store.js";
+import { findRelease, findReleaseKey, insertRelease, lockRelease, updateRelease } from "./release-store.js";
 import type { Records, ReleaseRow } from "./tables.js";
 
 /** Younger ones may belong to an upload that another server is about to end. */
@@ -61,6 +61,8 @@ export interface PublishTools {
 export interface Published {
 	readonly release: ReleaseRow;
 	readonly outcome: "created" | "unchanged" | "reissued";
+	/** What is in the event log of it. */
+	readonly events: readonly LogEvent[];
 }
 
 /**
@@ -170,7 +172,8 @@ async function decide(db: Records, { statement }: SignedStatement) {
 
 async function record(transaction: Records, checked: Checked, nowMs: number): Promise<Published> {
 	const { existing, decision } = await decide(transaction, checked.signed);
-	if (existing !== undefined && decision === "unchanged") return { release: existing, outcome: "unchanged" };
+	if (existing !== undefined && decision === "unchanged")
+		return { release: existing, outcome: "unchanged", events: [] };
 	const published = await (existing === undefined
 		? create(transaction, checked, nowMs)
 		: reissue(transaction, existing, { checked, nowMs }));
@@ -190,8 +193,9 @@ async function create(transaction: Records, checked: Checked, nowMs: number): Pr
 		project_name: checked.image.projectName,
 		created_at_ms: nowMs,
 	});
-	await appendEvents(transaction, creationEvents(checked), nowMs);
-	return { release, outcome: "created" };
+	const events = creationEvents(checked);
+	await appendEvents(transaction, events, nowMs);
+	return { release, outcome: "created", events };
 }
 
 async function reissue(
@@ -199,10 +203,14 @@ async function reissue(
 	existing: ReleaseRow,
 	{ checked, nowMs }: { readonly checked: Checked; readonly nowMs: number },
 ): Promise<Published> {
+	// Whether it was active must still hold: a change of it may be under way.
+	const before = (await lockRelease(transaction, existing.id)) ?? existing;
 	const release = await updateRelease(transaction, existing.id, termsOf(checked, nowMs));
-	const event = eventOf(checked, "release_reissued", { released_at: release.released_at });
-	await appendEvents(transaction, [event], nowMs);
-	return { release, outcome: "reissued" };
+	const events = [eventOf(checked, "release_reissued", { released_at: release.released_at })];
+	if (release.is_active !== before.is_active)
+		events.push(eventOf(checked, release.is_active ? "release_activated" : "release_deactivated", {}));
+	await appendEvents(transaction, events, nowMs);
+	return { release, outcome: "reissued", events };
 }
 
 /** What another statement for the same image may change. */
