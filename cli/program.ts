@@ -76,10 +76,11 @@ function createProgram(shell: Shell): Command {
 	const program = new Command("fota")
 		.description("Signs firmware releases, publishes them, and provisions the devices that install them.")
 		.addHelpText("after", HELP)
-		.showHelpAfterError("(fota <command> --help says more)")
+		.showHelpAfterError(asTyped("(fota <command> --help says more)", shell.environment))
 		.configureOutput({
 			writeOut: (text) => shell.stdout.write(text),
-			writeErr: (text) => shell.stderr.write(asTyped(text, shell.environment)),
+			// Help as well, where no command is given: that says itself how fota is typed.
+			writeErr: (text) => shell.stderr.write(text),
 			getOutHelpWidth: () => helpWidth(shell.stdout),
 			getErrHelpWidth: () => helpWidth(shell.stderr),
 		});

@@ -163,6 +163,13 @@ describe("fota", OPTIONS, () => {
 		expect(usage.error).toContain("(npm run fota -- <command> --help says more)");
 	});
 
+	test("prints the same help where no command is given, whoever started it", async () => {
+		const { out } = await fota("--help");
+		const env = { npm_lifecycle_event: "fota" };
+		expect(await fotaWith(env, [])).toEqual({ code: 1, out: "", error: out });
+		expect(out).toContain("(in this folder, fota is: npm run fota --)");
+	});
+
 	test("says that the server refused, and why, and ends with 2", async () => {
 		const refused = await fotaWith({ FOTA_SERVER: url, FOTA_TOKEN: "wrong-wrong-wrong-wrong" }, ["status"]);
 		expect(refused.code).toBe(2);
