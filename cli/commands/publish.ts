@@ -5,6 +5,8 @@ import { loadPublicKey } from "../release/release-key.js";
 import { inspectImage } from "../release/sign-release.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
+import { RefusedError } from "../server/http-call.js";
+import type { ServerClient } from "../server/server-client.js";
 import type { Shell } from "../shell.js";
 import { readImageFile, readReleaseFile } from "./files.js";
 import { openServer, type ServerChoice, withServerOptions } from "./server-options.js";
@@ -19,37 +21,53 @@ export function publishCommand(shell: Shell): Command {
 	const command = new Command("publish")
 		.summary("offer a signed image to the devices")
 		.description(
-			"Uploads an image with its release statement. From then on every device of its type and chip that " +
-				"runs an older version is offered it. The same upload again changes nothing.",
+			"Uploads an image with its release statement. From then on devices of its type and chip that run an older " +
+				"version are offered it; where a rollout was started for them before, or the server gives releases by " +
+				"rollouts only, it waits for a rollout of its own. The same upload again changes nothing.",
 		)
 		.argument("<image>", "the application's .bin")
 		.option("--release <file>", "what fota sign wrote; default <image>.release")
 		.option(
 			"--release-key <file>",
-			"release.pub to register at the server first; needed once for each release key",
+			"release.pub to register first, unless the server has it; an admin's token does that once for each key",
 		)
 		.option("--description <text>", "a note for people");
-	return withServerOptions(command).action(async (path: string, options: PublishOptions) => {
-		const image = await readImageFile(path);
-		inspectImage(image);
-		const release = await readReleaseFile(options.release ?? `${path}.release`);
-		const server = openServer(options, shell);
-		if (options.releaseKey !== undefined)
-			await server.registerReleaseKey(hexEncode(await loadPublicKey(options.releaseKey)));
-		const bar = new ProgressBar({ output: shell.stderr, label: "upload", total: image.length });
-		const answer = await server
-			.publish({
-				image,
-				release,
-				description: options.description,
-				onProgress: (sentBytes) => bar.update(sentBytes),
-			})
-			.finally(() => bar.end());
-		printLine(shell.stdout, `release ${answer.outcome}`);
-		printFacts(shell.stdout, {
-			version: answer.version,
-			"device type": answer.deviceType,
-			chip: answer.chip,
-		});
+	return withServerOptions(command).action((path: string, options: PublishOptions) =>
+		publish(path, options, shell),
+	);
+}
+
+async function publish(path: string, options: PublishOptions, shell: Shell): Promise<void> {
+	const image = await readImageFile(path);
+	inspectImage(image);
+	const release = await readReleaseFile(options.release ?? `${path}.release`);
+	const { releaseKey, description } = options;
+	const publicKey = releaseKey === undefined ? undefined : hexEncode(await loadPublicKey(releaseKey));
+	const server = openServer(options, shell);
+	// Also where no key is given: a wrong address or token shows before the image has gone all the way.
+	const registered = await server.releaseKeys();
+	if (publicKey !== undefined && !registered.includes(publicKey)) await registerKey(server, publicKey);
+	const bar = new ProgressBar({ output: shell.stderr, label: "upload", total: image.length });
+	const onProgress = (sentBytes: number) => bar.update(sentBytes);
+	const answer = await server.publish({ image, release, description, onProgress }).finally(() => bar.end());
+	printLine(shell.stdout, `release ${answer.outcome}`);
+	printFacts(shell.stdout, {
+		"release id": answer.releaseId,
+		version: answer.version,
+		"device type": answer.deviceType,
+		chip: answer.chip,
 	});
+}
+
+async function registerKey(server: ServerClient, publicKeyHex: string): Promise<void> {
+	try {
+		await server.registerReleaseKey(publicKeyHex);
+	} catch (error) {
+		if (!(error instanceof RefusedError) || error.problem.code !== "forbidden") throw error;
+		throw new RefusedError(
+			error.problem,
+			"The server does not know this release key yet. An admin registers it once, with this very command; " +
+				"after that an operator's token is enough.",
+		);
+	}
 }

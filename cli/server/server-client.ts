@@ -9,6 +9,7 @@ import { callServer, type HttpCall } from "./http-call.js";
 const BASE = "/api/cloud";
 const ANSWER_MAX_BYTES = 4 * 1024 * 1024;
 const PAGE_SIZE = 500;
+const RELEASE_KEYS_MAX = 10_000;
 const TEXT_MAX_CHARS = 1000;
 
 export interface ServerOptions {
@@ -25,6 +26,8 @@ export interface UploadOptions {
 }
 
 export interface UploadAnswer {
+	/** By which rollouts name it. */
+	readonly releaseId: number;
 	readonly outcome: string;
 	readonly deviceType: string;
 	readonly version: string;
@@ -79,11 +82,18 @@ export class ServerClient {
 		this.#options = options;
 	}
 
-	/** Registering a key again changes nothing. */
+	/** The registered public keys, 130 hex digits each. Every role may ask. */
+	async releaseKeys(): Promise<string[]> {
+		const answer = await this.#call("GET", "/fota/release-keys", {});
+		return answer.objects("release_keys", RELEASE_KEYS_MAX).map((key) => key.string("public_key", 130));
+	}
+
+	/** Role admin. Registering a key again changes nothing. */
 	async registerReleaseKey(publicKeyHex: string): Promise<void> {
 		await this.#call("POST", "/fota/release-keys", { json: { public_key: publicKeyHex } });
 	}
 
+	/** Role operator. */
 	async publish(options: UploadOptions): Promise<UploadAnswer> {
 		const answer = await this.#call("POST", "/fota/upload", {
 			query: { description: options.description },
@@ -92,6 +102,7 @@ export class ServerClient {
 			onProgress: options.onProgress,
 		});
 		return {
+			releaseId: answer.integer("release_id", 1, Number.MAX_SAFE_INTEGER),
 			outcome: answer.string("outcome", 40),
 			deviceType: answer.string("device_type", 40),
 			version: answer.string("version", 40),
