@@ -49,7 +49,7 @@ With a board (docs/device.md has all of it):
 Environment:
   MODDABLE, IDF_PATH   Moddable SDK and ESP-IDF, for builds for a chip
   FOTA_SERVER   address of the server, instead of --server
-  FOTA_TOKEN    the server's admin token, instead of --token
+  FOTA_TOKEN    a token of the server, instead of --token
 
 Exit codes:
   0   done

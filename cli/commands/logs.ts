@@ -21,7 +21,7 @@ export function logsCommand(shell: Shell): Command {
 		.option("--security", "the security log instead")
 		.option("--limit <n>", "the newest n, at most 500", parseCount, 100)
 		.option("--json", "one JSON object a line");
-	return withServerOptions(command).action(async (options: LogsOptions) => {
+	return withServerOptions(command, "viewer").action(async (options: LogsOptions) => {
 		const log = options.security ? "security" : "fota";
 		const { deviceId, limit } = options;
 		for (const event of await openServer(options, shell).events({ log, deviceId, limit }))

@@ -105,7 +105,7 @@ export function provisionCommand(shell: Shell): Command {
 				.choices(["previous", "factory"])
 				.default(DEFAULT_SETTINGS.rollbackTo),
 		);
-	return withServerOptions(withSurroundingsOptions(command)).action((options: ProvisionOptions) =>
+	return withServerOptions(withSurroundingsOptions(command), "admin").action((options: ProvisionOptions) =>
 		provision(options, shell),
 	);
 }

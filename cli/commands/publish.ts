@@ -32,7 +32,7 @@ export function publishCommand(shell: Shell): Command {
 			"release.pub to register first, unless the server has it; an admin's token does that once for each key",
 		)
 		.option("--description <text>", "a note for people");
-	return withServerOptions(command).action((path: string, options: PublishOptions) =>
+	return withServerOptions(command, "operator").action((path: string, options: PublishOptions) =>
 		publish(path, options, shell),
 	);
 }

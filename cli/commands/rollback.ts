@@ -19,7 +19,7 @@ export function rollbackCommand(shell: Shell): Command {
 		)
 		.requiredOption("--device-id <id>", "the device", parseName)
 		.option("--reason <text>", "for the logs", "ordered by the operator");
-	return withServerOptions(command).action(async (options: RollbackOptions) => {
+	return withServerOptions(command, "operator").action(async (options: RollbackOptions) => {
 		const orderId = await openServer(options, shell).orderRollback(options.deviceId, options.reason);
 		printLine(shell.stdout, `rollback order ${orderId} waits for ${options.deviceId}`);
 	});

@@ -8,13 +8,20 @@ import { parseServerUrl } from "./arguments.js";
 
 const DEFAULT_URL = "http://localhost:8080";
 
+const TOKENS = {
+	viewer: "any token of the server, a viewer's too",
+	operator: "an operator's or an admin's token",
+	admin: "an admin's token",
+} as const;
+
 export interface ServerChoice {
 	readonly server?: URL;
 	readonly token?: string;
 }
 
 // The variables are read here, not by commander's env(): that knows no environment but the process's.
-export function withServerOptions(command: Command): Command {
+/** `role` is the least that the server asks for what the command does (server/domain/role.ts). */
+export function withServerOptions(command: Command, role: "viewer" | "operator" | "admin"): Command {
 	return command
 		.addOption(
 			new Option("--server <url>", `address of the update server (default: ${DEFAULT_URL}, env: FOTA_SERVER)`)
@@ -24,7 +31,7 @@ export function withServerOptions(command: Command): Command {
 		.addOption(
 			new Option(
 				"--token <token>",
-				"the server's admin token; required here or in the environment (env: FOTA_TOKEN)",
+				`${TOKENS[role]}; required here or in the environment (env: FOTA_TOKEN)`,
 			).helpGroup(HELP_GROUPS.server),
 		);
 }
@@ -32,8 +39,8 @@ export function withServerOptions(command: Command): Command {
 export function openServer(choice: ServerChoice, { environment }: Shell): ServerClient {
 	const token = choice.token ?? environment.FOTA_TOKEN;
 	if (!token) {
-		throw new CliError("no admin token", {
-			hint: "Give it with --token or in FOTA_TOKEN; npm start keeps it in data/admin-token.",
+		throw new CliError("no token for the server", {
+			hint: "Give one with --token or in FOTA_TOKEN; npm start keeps that of an admin in data/admin-token.",
 		});
 	}
 	return new ServerClient({ url: choice.server ?? urlFrom(environment.FOTA_SERVER), token });

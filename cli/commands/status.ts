@@ -20,7 +20,7 @@ export function statusCommand(shell: Shell): Command {
 		)
 		.option("--device-id <id>", "one device; default all", parseName)
 		.option("--json", "for programs");
-	return withServerOptions(command).action(async (options: StatusOptions) => {
+	return withServerOptions(command, "viewer").action(async (options: StatusOptions) => {
 		const server = openServer(options, shell);
 		const { deviceId } = options;
 		const devices = deviceId === undefined ? await server.statuses() : [await server.status(deviceId)];

@@ -115,9 +115,9 @@ function refusal({ status, body }: HttpAnswer): CliError {
 }
 
 const HINTS: Readonly<Partial<Record<Problem["code"], string>>> = {
-	"auth-missing":
-		"Give the admin token with --token or in FOTA_TOKEN; the server prints where it is at its start.",
-	"auth-failed": "The token is not the server's. Give it with --token or in FOTA_TOKEN.",
+	"auth-missing": "Give a token of this server with --token or in FOTA_TOKEN.",
+	"auth-failed":
+		"This server does not know the token, or it is over. Give another one with --token or in FOTA_TOKEN.",
 	forbidden: "The token's role does not allow this. Give another token, or ask an admin for the role.",
 	"rate-limited": "Too many requests in a short time. Try again in a minute.",
 	"signature-invalid":

@@ -111,6 +111,24 @@ describe("fota", OPTIONS, () => {
 		expect(`${first} ${second.split(" ")[0]}`.length).toBeGreaterThan(80);
 	});
 
+	test.each([
+		["status", "viewer"],
+		["logs", "viewer"],
+		["publish", "operator"],
+		["rollback", "operator"],
+		["provision", "admin"],
+	])("asks for no more than it needs: %s for a token of role %s", async (command, role) => {
+		const { out } = await fota(command, "--help");
+		const roles = ["viewer", "operator", "admin"].filter((name) => out.includes(`${name}'s`));
+		expect(roles[0]).toBe(role);
+	});
+
+	test("says that no token was given, whatever its role would be", async () => {
+		const refused = await fotaWith({ FOTA_SERVER: url, FOTA_TOKEN: "" }, ["status"]);
+		expect(refused).toMatchObject({ code: 1, out: "" });
+		expect(refused.error).toMatch(/^fota: no token for the server\n.*--token.*FOTA_TOKEN/);
+	});
+
 	test("makes an identity partition for a real board", async () => {
 		await fota("keygen", "--out", "other");
 		const who = ["--device-id", "board-2", "--device-type", "sensor", "--release-key", "other/release.pub"];
