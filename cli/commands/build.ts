@@ -1,4 +1,4 @@
-// `fota build`: makes an image of src/ for the simulator. Images for a chip are made by mcconfig.
+// `fota build`: makes an image of src/ for the simulator. Images for a chip are made by `fota firmware`.
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Command } from "commander";
@@ -24,14 +24,14 @@ export function buildCommand(shell: Shell): Command {
 	return new Command("build")
 		.summary("make an image for the simulator")
 		.description(
-			"Compiles src/ and wraps it into an ESP32 image that the simulator boots. For a real chip build with " +
-				"mcconfig; every other command takes that image as well.",
+			"Compiles src/ and wraps it into an ESP32 image that the simulator boots. For a real chip there is fota " +
+				"firmware (npm run firmware); every other command takes that image as well.",
 		)
 		.requiredOption("--version <version>", "version of the firmware, such as 1.1.0", parseVersion)
 		.option("--chip <chip>", "esp32, esp32c3 or esp32s3", parseChip, "esp32")
 		.option(
 			"--size <bytes>",
-			"pad the image to this length: bytes, 1040k or 1m (a multiple of 16)",
+			"pad the image to this length: bytes, 1040k or 1m (a multiple of 16, at most 8m)",
 			parseBytes,
 		)
 		.option("--entry <file>", "TypeScript file whose default export runs instead of main's")

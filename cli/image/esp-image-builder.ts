@@ -10,7 +10,7 @@ import {
 	SEGMENT_COUNT_MAX,
 	SEGMENT_HEADER_BYTES,
 } from "../../src/protocol/esp-image.js";
-import { HASH_BYTES } from "../../src/protocol/limits.js";
+import { HASH_BYTES, IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { CHIP_IDS, type Chip } from "../../src/protocol/release-statement.js";
 
 const ROW_BYTES = 16;
@@ -45,7 +45,7 @@ export interface EspImageOptions {
 	readonly projectName: string;
 	/** Stands in the first segment right behind the application description. */
 	readonly payload: Uint8Array;
-	/** Length of the whole image in bytes, a multiple of 16; padded with noise. Default: what the payload needs. */
+	/** Length of the whole image in bytes, a multiple of 16, at most {@link IMAGE_MAX_BYTES}; padded with noise. Default: what the payload needs. */
 	readonly sizeBytes?: number | undefined;
 	/** secure_version of the description. Default 0. */
 	readonly securityVersion?: number | undefined;
@@ -73,6 +73,8 @@ export function buildEspImage(options: EspImageOptions): Uint8Array {
 function firstSegmentBytes(options: EspImageOptions, more: readonly ImageSegment[]): number {
 	const needed = roundUp(APP_DESCRIPTION_BYTES + options.payload.length, 4);
 	const { sizeBytes } = options;
+	// Before memory is taken for it.
+	checkLength(sizeBytes ?? needed);
 	if (sizeBytes === undefined) return needed;
 	if (sizeBytes % ROW_BYTES !== 0) throw new RangeError("the size is not a multiple of 16 bytes");
 	// Segments end 4 bytes before the checksum row does: the row's other three bytes are zero padding.
@@ -83,12 +85,19 @@ function firstSegmentBytes(options: EspImageOptions, more: readonly ImageSegment
 	return bytes;
 }
 
+/** Longer ones are no images to devices and server, and nothing could be done with them. */
+function checkLength(bytes: number): void {
+	if (bytes > IMAGE_MAX_BYTES)
+		throw new RangeError(`${bytes} bytes are more than an image may have: ${IMAGE_MAX_BYTES}`);
+}
+
 function assemble(chip: Chip, segments: readonly ImageSegment[]): Uint8Array {
 	const end = segments.reduce(
 		(at, segment) => at + SEGMENT_HEADER_BYTES + segment.data.length,
 		IMAGE_HEADER_BYTES,
 	);
 	const hashOffset = (Math.floor(end / ROW_BYTES) + 1) * ROW_BYTES;
+	checkLength(hashOffset + HASH_BYTES);
 	const image = new Uint8Array(hashOffset + HASH_BYTES);
 	image.set(encodeHeader(chip, segments.length));
 	const view = new DataView(image.buffer);

@@ -5,6 +5,7 @@ import { base64urlEncode } from "../../src/protocol/encoding.js";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { checkImage, type ImageCheck } from "../../src/protocol/esp-image.js";
 import { NAME_PATTERN } from "../../src/protocol/json.js";
+import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
 import {
 	encodeSigningInput,
 	parseSignedStatement,
@@ -26,6 +27,13 @@ export interface ReleaseTerms {
 
 /** What the image itself says, checked in full, with its SHA-256. Throws CliError when it is no image. */
 export function inspectImage(image: Uint8Array): ImageCheck & { readonly hash: string } {
+	if (image.length > IMAGE_MAX_BYTES)
+		throw new CliError(
+			`the image is longer than ${IMAGE_MAX_BYTES} bytes, which is the most a device takes`,
+			{
+				hint: "Is this the application's .bin, and not a whole flash dump?",
+			},
+		);
 	const check = checkedImage(image);
 	const { hashOffsetBytes } = check;
 	const inner = createHash("sha256").update(image.subarray(0, hashOffsetBytes)).digest();

@@ -170,6 +170,22 @@ describe("fota", OPTIONS, () => {
 		expect(await fota("build", "--version", "one")).toMatchObject({ code: 1 });
 	});
 
+	test("makes and takes no image that is longer than a device takes, and says how long that is", async () => {
+		const built = await fota("build", "--version", "9.0.0", "--size", "9000000", "--out", "long.bin");
+		expect(built).toMatchObject({ code: 1, out: "" });
+		expect(built.error).toMatch(/^fota: 9000000 bytes are more than an image may have: 8388608\n/);
+		await expect(stat(join(folder, "long.bin"))).rejects.toThrow("ENOENT");
+
+		await fota("keygen", "--out", "fifth");
+		await writeFile(join(folder, "dump.bin"), new Uint8Array(8_388_624).fill(0xe9));
+		const sign = ["sign", "dump.bin", "--key", "fifth/release.key", "--device-type", "sensor"];
+		for (const command of [sign, ["publish", "dump.bin"]]) {
+			const refused = await fota(...command);
+			expect(refused).toMatchObject({ code: 1, out: "" });
+			expect(refused.error).toMatch(/^fota: the image is longer than 8388608 bytes/);
+		}
+	});
+
 	test("says of an image that is not there how it comes about, in the words that were typed", async () => {
 		const sign = ["sign", "none.bin", "--key", "nokey", "--device-type", "sensor"];
 		const error = async (script: string) => (await fotaWith({ npm_lifecycle_event: script }, sign)).error;

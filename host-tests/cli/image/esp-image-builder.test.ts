@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { buildEspImage } from "../../../cli/image/esp-image-builder.js";
 import { checkImage } from "../../../src/protocol/esp-image.js";
+import { IMAGE_MAX_BYTES } from "../../../src/protocol/limits.js";
 import { CHIPS } from "../../../src/protocol/release-statement.js";
 
 const payload = new TextEncoder().encode("payload");
@@ -51,6 +52,17 @@ describe("an image", () => {
 	test("refuses a size that cannot hold the payload or is no multiple of 16", () => {
 		expect(() => buildEspImage({ ...base, sizeBytes: 320 })).toThrow(RangeError);
 		expect(() => buildEspImage({ ...base, sizeBytes: 4100 })).toThrow(RangeError);
+	});
+
+	test("is never longer than devices and server take", () => {
+		checkImage(buildEspImage({ ...base, sizeBytes: IMAGE_MAX_BYTES }));
+		const tooLong = /more than an image may have: 8388608/;
+		for (const sizeBytes of [IMAGE_MAX_BYTES + 16, 2 ** 50])
+			expect(() => buildEspImage({ ...base, sizeBytes })).toThrow(tooLong);
+		const long = new Uint8Array(IMAGE_MAX_BYTES);
+		expect(() => buildEspImage({ ...base, payload: long })).toThrow(tooLong);
+		const segments = [{ address: 0x3ffb_0000, data: long.subarray(0, IMAGE_MAX_BYTES - 64) }];
+		expect(() => buildEspImage({ ...base, segments })).toThrow(tooLong);
 	});
 });
 
