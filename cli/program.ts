@@ -20,8 +20,8 @@ import { statusCommand } from "./commands/status.js";
 import { webManifestCommand } from "./commands/web-manifest.js";
 import { asTyped } from "./render/as-typed.js";
 import { arrangeHelp } from "./render/help.js";
-import { printError } from "./render/text.js";
-import type { Output, Shell } from "./shell.js";
+import { lineWidth, printError } from "./render/text.js";
+import type { Shell } from "./shell.js";
 
 /** Of help that no terminal is there for. */
 const HELP_COLUMNS = 80;
@@ -81,8 +81,8 @@ function createProgram(shell: Shell): Command {
 			writeOut: (text) => shell.stdout.write(text),
 			// Help as well, where no command is given: that says itself how fota is typed.
 			writeErr: (text) => shell.stderr.write(text),
-			getOutHelpWidth: () => helpWidth(shell.stdout),
-			getErrHelpWidth: () => helpWidth(shell.stderr),
+			getOutHelpWidth: () => lineWidth(shell.stdout, HELP_COLUMNS),
+			getErrHelpWidth: () => lineWidth(shell.stderr, HELP_COLUMNS),
 		});
 	const commands = [
 		keygenCommand(shell),
@@ -105,8 +105,4 @@ function createProgram(shell: Shell): Command {
 	for (const command of commands)
 		program.addCommand(arrangeHelp(command).copyInheritedSettings(program).exitOverride());
 	return program.exitOverride();
-}
-
-function helpWidth({ isTTY, columns }: Output): number {
-	return (isTTY ? columns : undefined) ?? HELP_COLUMNS;
 }

@@ -24,7 +24,7 @@ async function showUpdate(stage: Stage, device: SimulatorProcess, findings: Find
 	await findings.flash("1.1.0 is whole in ota_1, which boots, confirmed", flash);
 	await findings.deviceRuns("the device reports that it runs 1.1.0", "1.1.0");
 	const events = ["firmware_verified", "firmware_applied", "boot_successful", "fota_completed"];
-	await findings.events("download, verification, boot and completion are logged", events);
+	await findings.events("each step of the update is logged", events);
 }
 
 async function showRollback(stage: Stage, device: SimulatorProcess, findings: Findings): Promise<void> {
@@ -71,7 +71,7 @@ async function runStory(stage: Stage, findings: Findings): Promise<void> {
 	const device = await stage.powerUp((line) => screen.serialLine(line));
 	await device.waitForLine("xs-fota 1.0.0 in ota_0", { timeoutMs: PATIENCE_MS });
 	await findings.flash("1.0.0 is whole in ota_0, which boots", { version: "1.0.0", slot: "ota_0" });
-	await findings.deviceRuns(`the device ${DEVICE_ID} reports that it runs 1.0.0`, "1.0.0");
+	await findings.deviceRuns(`${DEVICE_ID} reports that it runs 1.0.0`, "1.0.0");
 	await showUpdate(stage, device, findings);
 	await showRollback(stage, device, findings);
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { eventLine, printable, statusTable } from "../../cli/render/device-table.js";
 import { barLine } from "../../cli/render/progress-bar.js";
-import { formatTable } from "../../cli/render/text.js";
+import { formatTable, lineWidth } from "../../cli/render/text.js";
 import type { DeviceStatus } from "../../cli/server/server-client.js";
 
 test("a table has columns as wide as their widest cell", () => {
@@ -15,6 +15,31 @@ test("a table has columns as wide as their widest cell", () => {
 			],
 		),
 	).toBe("a     bb\n────  ──\nlong  x\ns");
+});
+
+test("a table that is too wide breaks its last column between words", () => {
+	const rows = [
+		["1", "one, two, three, four"],
+		["2", "an_event_with_a_long_name, five"],
+	];
+	expect(formatTable(["n", "what"], rows, 20)).toBe(
+		[
+			"n  what",
+			"─  ──────────────────────────",
+			"1  one, two, three,",
+			"   four",
+			"2  an_event_with_a_long_name,",
+			"   five",
+		].join("\n"),
+	);
+	expect(formatTable(["n", "what"], rows, 34)).toBe(formatTable(["n", "what"], rows));
+});
+
+test("a line is as wide as the terminal, unless it says that it has no columns", () => {
+	const write = () => {};
+	expect(lineWidth({ write, isTTY: true, columns: 120 }, 80)).toBe(120);
+	for (const columns of [0, undefined]) expect(lineWidth({ write, isTTY: true, columns }, 80)).toBe(80);
+	expect(lineWidth({ write, columns: 120 }, 80)).toBe(80);
 });
 
 describe("a progress bar", () => {

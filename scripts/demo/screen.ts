@@ -2,8 +2,10 @@
 // Called by demo.ts. It must not know what any of it means for the outcome.
 import { printable } from "../../cli/render/device-table.js";
 import { ProgressBar } from "../../cli/render/progress-bar.js";
-import { formatTable, printLine } from "../../cli/render/text.js";
+import { formatTable, lineWidth, printLine } from "../../cli/render/text.js";
 
+/** Where there is no terminal, or one that does not say. */
+const COLUMNS = 110;
 const DEVICE_MARK = "   device │ ";
 const DOWNLOAD = /download (\d+) %/;
 /** The device's own words that are worth a line here; the whole serial log is in a file. */
@@ -12,7 +14,7 @@ const SHOWN =
 
 export class Screen {
 	readonly #isTerminal = process.stdout.isTTY;
-	readonly #width = process.stdout.columns ?? 110;
+	readonly #width = lineWidth(process.stdout, COLUMNS);
 	#stepCount = 0;
 	#step = "";
 	#bar: ProgressBar | undefined;
@@ -44,7 +46,7 @@ export class Screen {
 
 	summary(headings: readonly string[], rows: readonly (readonly string[])[]): void {
 		this.#endBar();
-		printLine(process.stdout, `\n${formatTable(headings, rows)}\n`);
+		printLine(process.stdout, `\n${formatTable(headings, rows, this.#width)}\n`);
 	}
 
 	/** In which step the demo broke off, why, and the end of what the device said. */
