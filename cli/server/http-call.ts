@@ -5,6 +5,7 @@ import { request as httpsRequest } from "node:https";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { type Problem, parseProblem } from "../../src/protocol/problem.js";
 import { CliError, EXIT_CODES } from "../cli-error.js";
+import { noAnswer } from "./no-answer.js";
 
 /** Longest answer that is read, in bytes. */
 const ANSWER_MAX_BYTES = 8 * 1024 * 1024;
@@ -42,7 +43,7 @@ export class RefusedError extends CliError {
 /** Resolves for every answer below 400; else throws {@link RefusedError}, or CliError when there is no answer. */
 export async function callServer(call: HttpCall): Promise<HttpAnswer> {
 	const answer = await exchange(call).catch((cause: unknown) => {
-		throw unreachable(call.url, cause);
+		throw noAnswer(call.url, cause);
 	});
 	if (answer.status >= 400) throw refusal(answer);
 	return answer;
@@ -90,15 +91,6 @@ async function readBody(response: IncomingMessage): Promise<HttpAnswer> {
 		pieces.push(piece);
 	}
 	return { status: response.statusCode ?? 0, body: Buffer.concat(pieces) };
-}
-
-function unreachable(url: URL, cause: unknown): CliError {
-	const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
-	return new CliError(`no answer from ${url.origin}: ${reason}`, {
-		hint: "Is the server running (npm start), and is --server its address?",
-		exitCode: EXIT_CODES.unreachable,
-		cause,
-	});
 }
 
 function refusal({ status, body }: HttpAnswer): CliError {
