@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AppOptions } from "../../server/app.js";
+import { type NamedOperation, operationsOf, readDocument } from "./openapi-document.js";
 import { createRigApp, MASTER_KEY, problemOf, ServerRig } from "./server-rig.js";
 import { writeCertificate } from "./test-certificate.js";
 
@@ -63,6 +64,23 @@ describe("an operator's answer", () => {
 		});
 		expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
 		await closed.close();
+	});
+
+	it("may be asked for by such a page with every header that a route reads", async () => {
+		const isOperators = ({ operation }: NamedOperation) => !operation.tags.includes("Device interface");
+		const names = operationsOf(await readDocument(rig))
+			.filter(isOperators)
+			.flatMap(({ operation }) => operation.parameters ?? [])
+			.filter((parameter) => parameter.in === "header")
+			.map(({ name }) => name);
+		expect(names).toContain("last-event-id");
+		const { headers } = await from("https://dash.example", "OPTIONS");
+		const allowed = String(headers["access-control-allow-headers"]).split(/, */);
+		expect(allowed).toEqual(
+			expect.arrayContaining([...names, "authorization", "content-type", "x-request-id"]),
+		);
+		const exposed = (await from("https://dash.example")).headers["access-control-expose-headers"];
+		expect(String(exposed).split(/, */)).toEqual(["retry-after", "x-request-id"]);
 	});
 
 	it("carries the id that a proxy gave the request, if it is one, else an id of its own", async () => {

@@ -29,7 +29,8 @@ export async function registerBrowserRules(server: Server, settings: BrowserSett
 	await server.register(cors, {
 		origin: [...corsOrigins],
 		methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-		allowedHeaders: ["authorization", "content-type", "fota-release", "x-request-id"],
+		// What operators' routes read; those of downloads are devices', which no page may call.
+		allowedHeaders: ["authorization", "content-type", "fota-release", "last-event-id", "x-request-id"],
 		exposedHeaders: ["retry-after", "x-request-id"],
 		maxAge: 600,
 	});
