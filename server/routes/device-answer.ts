@@ -1,17 +1,10 @@
 // How devices and their updates are shown to operators. Used by the device and update routes.
-import { type TSchema, Type } from "typebox";
+import { Type } from "typebox";
 import { DEVICE_STATES, SLOT_STATES } from "../../src/protocol/status-report.js";
 import { UPDATE_STATUSES } from "../domain/update-history.js";
 import type { DeviceRow, DeviceSlotRow, DeviceStatusRow, UpdateRow } from "../stores/tables.js";
+import { nullable, oneOf } from "./schemas.js";
 import { TimeAnswer, timeOf } from "./time.js";
-
-export function nullable<T extends TSchema>(schema: T) {
-	return Type.Union([schema, Type.Null()]);
-}
-
-export function oneOf<T extends string>(values: readonly T[]) {
-	return Type.Union(values.map((value) => Type.Literal(value)));
-}
 
 export const DeviceAnswer = Type.Object({
 	device_id: Type.String(),

@@ -20,7 +20,6 @@ import {
 	DeviceDetailAnswer,
 	deviceAnswer,
 	flightRecordAnswer,
-	nullable,
 	slotAnswer,
 } from "./device-answer.js";
 import { describe } from "./operation.js";
@@ -30,6 +29,7 @@ import {
 	DevicePath,
 	LimitSchema,
 	NameSchema,
+	nullable,
 	ReasonSchema,
 	VersionSchema,
 } from "./schemas.js";

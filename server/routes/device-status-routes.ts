@@ -1,13 +1,13 @@
 // What the operator sees of each device, and the order to roll back.
-import { FotaError } from "../../src/protocol/error-codes.js";
 import { announce } from "../announce.js";
 import { audit } from "../auth/audit.js";
 import type { Server, Services } from "../services.js";
-import { findDevice, listDevices } from "../stores/device-store.js";
+import { listDevices } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
 import { addRollbackOrder, findLastOrders, orderEvents } from "../stores/rollback-order-store.js";
 import { findStatuses } from "../stores/status-store.js";
 import type { DeviceRow, DeviceStatusRow, RollbackOrderRow } from "../stores/tables.js";
+import { knownDevice } from "./device-routes.js";
 import { ORDER, STATUS } from "./device-status-schemas.js";
 import { timeOf } from "./time.js";
 
@@ -17,7 +17,7 @@ export function registerDeviceStatusRoutes(server: Server, services: Services): 
 	server.get("/api/cloud/fota/status", { config: statusConfig, schema: STATUS }, async (request) => {
 		const { device_id: deviceId, after, limit = 100 } = request.query;
 		if (deviceId !== undefined) {
-			const [answer] = await statusAnswers(services, [await knownDevice(services, deviceId)]);
+			const [answer] = await statusAnswers(services, [await knownDevice(db, deviceId)]);
 			return answer;
 		}
 		const devices = await listDevices(db, { after, limit });
@@ -29,7 +29,7 @@ export function registerDeviceStatusRoutes(server: Server, services: Services): 
 	const orderConfig = { role: "operator" } as const;
 	server.post("/api/cloud/fota/rollback", { config: orderConfig, schema: ORDER }, async (request, reply) => {
 		const { device_id: deviceId, reason } = request.body;
-		await knownDevice(services, deviceId);
+		await knownDevice(db, deviceId);
 		const nowMs = services.nowMs();
 		const order = await db.transaction().execute(async (transaction) => {
 			const row = await addRollbackOrder(transaction, { deviceId, reason, nowMs });
@@ -45,12 +45,6 @@ export function registerDeviceStatusRoutes(server: Server, services: Services): 
 		announce(request.log, orderEvents(order));
 		return reply.code(201).send({ device_id: deviceId, ...orderAnswer(order) });
 	});
-}
-
-async function knownDevice(services: Services, deviceId: string): Promise<DeviceRow> {
-	const device = await findDevice(services.db, deviceId);
-	if (device === undefined) throw new FotaError("device-unknown", "no such device is registered");
-	return device;
 }
 
 async function statusAnswers(services: Services, devices: readonly DeviceRow[]) {

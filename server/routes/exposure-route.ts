@@ -11,9 +11,8 @@ import {
 } from "../stores/exposure-store.js";
 import { listReleases } from "../stores/release-store.js";
 import type { ReleaseRow } from "../stores/tables.js";
-import { nullable } from "./device-answer.js";
 import { describe } from "./operation.js";
-import { DeviceIdSchema, LimitSchema, NameSchema, VersionSchema } from "./schemas.js";
+import { DeviceIdSchema, LimitSchema, NameSchema, nullable, VersionSchema } from "./schemas.js";
 import { TimeAnswer, timeOf } from "./time.js";
 
 /** Different versions, channels and groups that are told apart. */

@@ -5,7 +5,7 @@ import { UPDATE_STATUSES } from "../domain/update-history.js";
 import type { Server, Services } from "../services.js";
 import { countReleases, findReleaseById, listReleases } from "../stores/release-store.js";
 import { listUpdates } from "../stores/update-store.js";
-import { nullable, oneOf, UpdateAnswer, updateAnswer } from "./device-answer.js";
+import { UpdateAnswer, updateAnswer } from "./device-answer.js";
 import { describe } from "./operation.js";
 import { CLAIMS } from "./publishing.js";
 import { ReleaseAnswer, releaseAnswer } from "./release-answer.js";
@@ -17,6 +17,8 @@ import {
 	DeviceIdSchema,
 	LimitSchema,
 	NotesSchema,
+	nullable,
+	oneOf,
 } from "./schemas.js";
 
 const PAGE_MAX = 10_000;

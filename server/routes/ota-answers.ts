@@ -3,7 +3,6 @@
 import { Type } from "typebox";
 import { IMAGE_MAX_BYTES } from "../../src/protocol/limits.js";
 import { OTA_STATUSES } from "../domain/ota-status.js";
-import { nullable, oneOf } from "./device-answer.js";
 import { REPORT_OPERATION } from "./device-answers.js";
 import type { Operation } from "./operation.js";
 import {
@@ -12,6 +11,8 @@ import {
 	DeviceIdSchema,
 	HashSchema,
 	NameSchema,
+	nullable,
+	oneOf,
 	VersionSchema,
 } from "./schemas.js";
 

@@ -33,8 +33,10 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 	"server-unavailable": 503,
 };
 
-/** Where nobody knows better. */
-const RETRY_AFTER_S = 5;
+/** What a client that is sent away for now may take as its pause, where nobody knows better. */
+const RETRY_AFTER_S = 10;
+/** Too many requests, and a server that is away. */
+const SENT_AWAY = [429, 503];
 
 /** Of the folder of images: that an upload does not fit is told to who sends it. */
 const FOLDER_FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
@@ -44,17 +46,14 @@ const DATABASE_FULL = new Set(["SQLITE_FULL", POSTGRES_DISK_FULL]);
 const TEXT_REFUSED: ReadonlySet<string> = new Set(POSTGRES_TEXT_REFUSED);
 const STORAGE_AWAY = /^(SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)|EIO$|EROFS$|EMFILE$|ENFILE$)/;
 
-/** What a client that is sent away for now may take as its pause. */
-const RETRY_AFTER_SECONDS = 10;
-
 /** Of an answer with this code, whatever raised it. */
 export function statusOf(code: ErrorCode): number | undefined {
 	return STATUS_OF_CODE[code];
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-	if (problem.status === 503 && !reply.hasHeader("retry-after"))
-		reply.header("retry-after", RETRY_AFTER_SECONDS);
+	if (SENT_AWAY.includes(problem.status) && !reply.hasHeader("retry-after"))
+		reply.header("retry-after", RETRY_AFTER_S);
 	// Threat: a browser that takes for a page what it was told is none. Operators' routes say it of every answer.
 	reply.header("x-content-type-options", "nosniff");
 	// As bytes: to a string Fastify would add a charset, which the media type has not (RFC 9457 §6).
@@ -71,7 +70,6 @@ export function handleError(
 	reply: FastifyReply,
 ): FastifyReply {
 	const problem = toProblem(error);
-	if (problem.status === 429 && !reply.hasHeader("retry-after")) reply.header("retry-after", RETRY_AFTER_S);
 	if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
 	else request.log.debug({ code: problem.code, detail: problem.detail }, "request refused");
 	return sendProblem(reply, problem);

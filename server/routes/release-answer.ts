@@ -2,8 +2,7 @@
 import { Type } from "typebox";
 import type { Services } from "../services.js";
 import type { ReleaseRow } from "../stores/tables.js";
-import { nullable } from "./device-answer.js";
-import { ChannelSchema, ChipSchema, HashSchema, NameSchema } from "./schemas.js";
+import { ChannelSchema, ChipSchema, HashSchema, NameSchema, nullable } from "./schemas.js";
 import { TimeAnswer, timeOf } from "./time.js";
 
 export const ReleaseAnswer = Type.Object({

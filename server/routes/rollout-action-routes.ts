@@ -18,7 +18,7 @@ import { knownRollout } from "./rollout-routes.js";
 import { RolloutDetailAnswer, RolloutPath, RolloutReasonBody } from "./rollout-schemas.js";
 
 const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
-	start: "Start a draft: its first wave opens",
+	start: "Start a draft: its first wave opens; from then on the release is offered by its rollouts only",
 	pause: "Offer it to nobody more; who downloads already goes on",
 	resume: "Go on; the stop rule counts from here where it would strike again",
 	abort: "End it for good: downloads under way are ended, who runs the release keeps it",

@@ -12,7 +12,6 @@ import { listMembers } from "../stores/rollout-member-store.js";
 import { createRollout, patchRollout } from "../stores/rollout-service.js";
 import { findRollout, listRivals, listRollouts, planOf } from "../stores/rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "../stores/tables.js";
-import { nullable, oneOf } from "./device-answer.js";
 import { describe } from "./operation.js";
 import { memberAnswer, rolloutAnswer, rolloutDetailAnswer } from "./rollout-answer.js";
 import {
@@ -25,7 +24,7 @@ import {
 	RolloutPatchBody,
 	RolloutPath,
 } from "./rollout-schemas.js";
-import { CursorSchema, DeviceIdSchema, LimitSchema, NameSchema } from "./schemas.js";
+import { CursorSchema, DeviceIdSchema, LimitSchema, NameSchema, nullable, oneOf } from "./schemas.js";
 
 /** Ten thousand names of devices, and the rest. */
 const BODY_MAX_BYTES = 512 * 1024;
@@ -192,7 +191,6 @@ function registerDraftRoutes(server: Server, services: Services): void {
 			schema: describe({
 				tag: "Rollouts",
 				summary: "Make a rollout; it is a draft until it is started",
-				description: "From then on the release is offered by its rollouts only.",
 				body: NewRolloutBody,
 				answers: { 201: RolloutDetailAnswer },
 				errors: ["release-unknown"],

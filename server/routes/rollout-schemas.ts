@@ -3,8 +3,7 @@
 import { Type } from "typebox";
 import { MEMBER_STATUSES, ROLLOUT_STATES } from "../domain/rollout-plan.js";
 import { DAYS } from "../domain/schedule-window.js";
-import { nullable, oneOf } from "./device-answer.js";
-import { CursorSchema, DeviceIdSchema, NameSchema, ReasonSchema } from "./schemas.js";
+import { CursorSchema, DeviceIdSchema, NameSchema, nullable, oneOf, ReasonSchema } from "./schemas.js";
 import { TimeAnswer } from "./time.js";
 
 export const NAMED_DEVICES_MAX = 10_000;

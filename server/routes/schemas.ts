@@ -1,11 +1,19 @@
-// Schemas of fields that several routes take, with the limits of the protocol.
-import { Type } from "typebox";
+// Schemas of fields that several routes take or give, with the limits of the protocol.
+import { type TSchema, Type } from "typebox";
 import {
 	CHUNK_MAX_BYTES,
 	REASON_MAX_CHARS,
 	UINT32_MAX,
 	VERSION_MAX_CHARS,
 } from "../../src/protocol/limits.js";
+
+export function nullable<T extends TSchema>(schema: T) {
+	return Type.Union([schema, Type.Null()]);
+}
+
+export function oneOf<T extends string>(values: readonly T[]) {
+	return Type.Union(values.map((value) => Type.Literal(value)));
+}
 
 export const NameSchema = Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$" });
 export const DeviceIdSchema = NameSchema;

@@ -4,10 +4,10 @@ import { UPDATE_STATUSES } from "../domain/update-history.js";
 import type { Server, Services } from "../services.js";
 import type { Records } from "../stores/tables.js";
 import { listUpdates } from "../stores/update-store.js";
-import { nullable, oneOf, UpdateAnswer, updateAnswer } from "./device-answer.js";
+import { UpdateAnswer, updateAnswer } from "./device-answer.js";
 import { knownDevice } from "./device-routes.js";
 import { describe } from "./operation.js";
-import { CursorSchema, DeviceIdSchema, DevicePath, LimitSchema } from "./schemas.js";
+import { CursorSchema, DeviceIdSchema, DevicePath, LimitSchema, nullable, oneOf } from "./schemas.js";
 import { TimeSchema, timeMsOf } from "./time.js";
 
 const FilterFields = {

@@ -4,14 +4,11 @@ import { FOTA_EVENT_TYPES, SECURITY_EVENT_TYPES } from "../domain/event.js";
 import { DELIVERY_STATUSES } from "../domain/webhook.js";
 import type { WebhookDeliveryRow, WebhookRow } from "../stores/tables.js";
 import { filterOf } from "../stores/webhook-store.js";
-import { CursorSchema, DescriptionSchema, DeviceIdSchema, LimitSchema } from "./schemas.js";
+import { CursorSchema, DescriptionSchema, DeviceIdSchema, LimitSchema, nullable } from "./schemas.js";
 import { timeOf } from "./time.js";
 
 const EVENT_TYPES = [...new Set<string>([...FOTA_EVENT_TYPES, ...SECURITY_EVENT_TYPES])];
 const URL_MAX_CHARS = 500;
-
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-	Type.Union([schema, Type.Null()]);
 
 const UrlSchema = Type.String({
 	minLength: 10,
