@@ -2,7 +2,12 @@
 import type { DeviceStatus, LogEvent } from "../server/server-client.js";
 import { formatTable } from "./text.js";
 
-export function statusTable(devices: readonly DeviceStatus[]): string {
+export interface DeviceLine extends DeviceStatus {
+	/** Taken out of service: whatever it reported before, the server talks to it no more. */
+	readonly isDecommissioned: boolean;
+}
+
+export function statusTable(devices: readonly DeviceLine[]): string {
 	const rows = devices.map((device) => [
 		device.deviceId,
 		device.version ?? "–",
@@ -21,7 +26,8 @@ function lastTrouble({ lastError }: DeviceStatus): string {
 	return `${code === "rollback-requested" ? "rolled back as ordered" : code}: ${printable(message)}`;
 }
 
-function stateOf({ state, progress, targetVersion }: DeviceStatus): string {
+function stateOf({ isDecommissioned, state, progress, targetVersion }: DeviceLine): string {
+	if (isDecommissioned) return "decommissioned";
 	if (state === undefined) return "never reported";
 	if (state !== "DOWNLOADING" || progress === undefined) return state;
 	return `${state} ${targetVersion ?? ""} ${progress} %`;

@@ -6,7 +6,8 @@ import type { Chip } from "../../src/protocol/release-statement.js";
 import { CliError, EXIT_CODES } from "../cli-error.js";
 import { callServer, type HttpCall } from "./http-call.js";
 
-const BASE = "/api/cloud";
+const CLOUD = "/api/cloud";
+const DEVICES = "/api/devices";
 const ANSWER_MAX_BYTES = 4 * 1024 * 1024;
 const PAGE_SIZE = 500;
 const RELEASE_KEYS_MAX = 10_000;
@@ -84,18 +85,18 @@ export class ServerClient {
 
 	/** The registered public keys, 130 hex digits each. Every role may ask. */
 	async releaseKeys(): Promise<string[]> {
-		const answer = await this.#call("GET", "/fota/release-keys", {});
+		const answer = await this.#call("GET", `${CLOUD}/fota/release-keys`, {});
 		return answer.objects("release_keys", RELEASE_KEYS_MAX).map((key) => key.string("public_key", 130));
 	}
 
 	/** Role admin. Registering a key again changes nothing. */
 	async registerReleaseKey(publicKeyHex: string): Promise<void> {
-		await this.#call("POST", "/fota/release-keys", { json: { public_key: publicKeyHex } });
+		await this.#call("POST", `${CLOUD}/fota/release-keys`, { json: { public_key: publicKeyHex } });
 	}
 
 	/** Role operator. */
 	async publish(options: UploadOptions): Promise<UploadAnswer> {
-		const answer = await this.#call("POST", "/fota/upload", {
+		const answer = await this.#call("POST", `${CLOUD}/fota/upload`, {
 			query: { description: options.description },
 			body: options.image,
 			headers: { "content-type": "application/octet-stream", "fota-release": options.release },
@@ -112,7 +113,7 @@ export class ServerClient {
 
 	/** Returns the device's key: 64 hex digits. */
 	async registerDevice(device: DeviceRegistration): Promise<string> {
-		const answer = await this.#call("POST", "/fota/devices", {
+		const answer = await this.#call("POST", `${CLOUD}/fota/devices`, {
 			json: {
 				device_id: device.deviceId,
 				device_type: device.deviceType,
@@ -124,29 +125,47 @@ export class ServerClient {
 	}
 
 	async status(deviceId: string): Promise<DeviceStatus> {
-		return parseStatus(await this.#call("GET", "/fota/status", { query: { device_id: deviceId } }));
+		return parseStatus(await this.#call("GET", `${CLOUD}/fota/status`, { query: { device_id: deviceId } }));
 	}
 
 	async statuses(): Promise<DeviceStatus[]> {
 		const all: DeviceStatus[] = [];
 		for (;;) {
 			const query = { limit: PAGE_SIZE, after: all.at(-1)?.deviceId };
-			const page = (await this.#call("GET", "/fota/status", { query })).objects("devices", PAGE_SIZE);
+			const page = (await this.#call("GET", `${CLOUD}/fota/status`, { query })).objects("devices", PAGE_SIZE);
 			all.push(...page.map(parseStatus));
 			if (page.length < PAGE_SIZE) return all;
 		}
 	}
 
+	/** Ids of the devices that were taken out of service. */
+	async decommissioned(): Promise<Set<string>> {
+		const all: string[] = [];
+		for (;;) {
+			const query = { state: "decommissioned", limit: PAGE_SIZE, after: all.at(-1) };
+			const page = (await this.#call("GET", DEVICES, { query })).objects("devices", PAGE_SIZE);
+			all.push(...page.map((device) => device.string("device_id", 40)));
+			if (page.length < PAGE_SIZE) return new Set(all);
+		}
+	}
+
+	async isDecommissioned(deviceId: string): Promise<boolean> {
+		const device = await this.#call("GET", `${DEVICES}/${deviceId}`, {});
+		return device.string("state", 40) === "decommissioned";
+	}
+
 	/** Returns the order's number. */
 	async orderRollback(deviceId: string, reason: string): Promise<number> {
-		const answer = await this.#call("POST", "/fota/rollback", { json: { device_id: deviceId, reason } });
+		const answer = await this.#call("POST", `${CLOUD}/fota/rollback`, {
+			json: { device_id: deviceId, reason },
+		});
 		return answer.integer("order_id", 1, Number.MAX_SAFE_INTEGER);
 	}
 
 	/** Oldest first. */
 	async events(query: LogQuery): Promise<LogEvent[]> {
 		const { log, deviceId, ...rest } = query;
-		const body = await this.#send("GET", `/logs/${log}`, { query: { device_id: deviceId, ...rest } });
+		const body = await this.#send("GET", `${CLOUD}/logs/${log}`, { query: { device_id: deviceId, ...rest } });
 		const fields = parseAnswer(body).objects("events", PAGE_SIZE);
 		const { events } = JSON.parse(body.toString()) as { events: { details: Record<string, unknown> }[] };
 		return fields.map((event, index) => ({
@@ -163,7 +182,7 @@ export class ServerClient {
 	}
 
 	async #send(method: HttpCall["method"], path: string, options: CallOptions): Promise<Buffer> {
-		const url = new URL(BASE + path, this.#options.url);
+		const url = new URL(path, this.#options.url);
 		for (const [name, value] of Object.entries(options.query ?? {}))
 			if (value !== undefined) url.searchParams.set(name, String(value));
 		const type: Record<string, string> = options.json ? { "content-type": "application/json" } : {};

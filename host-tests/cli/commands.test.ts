@@ -24,6 +24,12 @@ async function fotaWith(env: Record<string, string>, args: readonly string[]): P
 	return runFota(args, { cwd: folder, env });
 }
 
+async function post(path: string, body: object): Promise<void> {
+	const headers = { authorization: `Bearer ${app.adminToken}`, "content-type": "application/json" };
+	const answer = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+	expect(answer.ok).toBe(true);
+}
+
 beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), "xs-fota-cli-"));
 	app = await createApp({ logLevel: "silent" });
@@ -142,6 +148,21 @@ describe("fota", OPTIONS, () => {
 		const identity = parseIdentity(record?.document ?? new Uint8Array(0));
 		expect(identity).toMatchObject({ deviceId: "board-2", server: { host: "10.0.0.2", port: 80 } });
 		expect(identity.settings.pollSeconds).toBe(60);
+	});
+
+	test("shows which devices were taken out of service", async () => {
+		const register = { device_type: "sensor", chip: "esp32" };
+		for (const id of ["gone-1", "here-1"])
+			await post("/api/cloud/fota/devices", { ...register, device_id: id });
+		await post("/api/devices/gone-1/decommission", { reason: "sold" });
+		const all = await fota("status");
+		expect(all.out).toMatch(/^gone-1 .* decommissioned +never$/m);
+		expect(all.out).toMatch(/^here-1 .* never reported +never$/m);
+		expect((await fota("status", "--device-id", "gone-1")).out).toMatch(/ decommissioned +never\n$/);
+		const { out } = await fota("status", "--device-id", "here-1", "--json");
+		expect(JSON.parse(out)).toEqual([
+			expect.objectContaining({ deviceId: "here-1", isDecommissioned: false }),
+		]);
 	});
 
 	test("goes on in the emulator with an identity for its network", async () => {

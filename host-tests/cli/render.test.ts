@@ -1,9 +1,8 @@
 // What the commands print, as pure text.
 import { describe, expect, test } from "vitest";
-import { eventLine, printable, statusTable } from "../../cli/render/device-table.js";
+import { type DeviceLine, eventLine, printable, statusTable } from "../../cli/render/device-table.js";
 import { barLine } from "../../cli/render/progress-bar.js";
 import { formatTable, lineWidth } from "../../cli/render/text.js";
-import type { DeviceStatus } from "../../cli/server/server-client.js";
 
 test("a table has columns as wide as their widest cell", () => {
 	expect(
@@ -71,10 +70,11 @@ describe("a device", () => {
 		progress: undefined,
 		lastError: undefined,
 	};
-	const device: DeviceStatus = {
+	const device: DeviceLine = {
 		deviceId: "d",
 		deviceType: "t",
 		isRolledBack: false,
+		isDecommissioned: false,
 		lastSeen: undefined,
 		...nothing,
 		...unknown,
@@ -82,6 +82,11 @@ describe("a device", () => {
 
 	test("that never reported is shown as such", () => {
 		expect(statusTable([device])).toContain("d       –        –     never reported  never");
+	});
+
+	test("that was taken out of service is shown as such, whatever it reported before", () => {
+		const gone = { ...device, state: "DOWNLOADING", progress: 5, isDecommissioned: true };
+		expect(statusTable([gone])).toMatch(/ decommissioned +never$/);
 	});
 
 	test("that went back as it was told to is told from one that failed", () => {
