@@ -105,6 +105,19 @@ describe("judgeOffer", () => {
 		expect(verdict(offered, context)).toBe(wanted);
 	});
 
+	it.each([
+		["boot-crashed", "failed here: boot-crashed"],
+		["rollback-requested", "left here as ordered"],
+	] as const)(
+		"says why a release is known after %s, without its version, which stands before",
+		(code, message) => {
+			const persistent = { securityVersion: 0, badReleases: [{ ...bad, code }] };
+			expect(() => judgeOffer(manifest, { ...CONTEXT, persistent })).toThrow(
+				new FotaError("release-known-bad", message),
+			);
+		},
+	);
+
 	it("looks at the signature before anything else", () => {
 		const forged = { ...signed({ deviceType: "meter", version: "0.1.0" }), hash: "0".repeat(64) };
 		expect(verdict({ ...forged, release: fakeJws(GOOD, 9) })).toBe("signature-invalid");

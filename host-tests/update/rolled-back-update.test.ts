@@ -22,7 +22,9 @@ describe("a release that does not hold", () => {
 		});
 		device.run(5 * HOUR_MS);
 		expect(device.starts).toHaveLength(5);
-		expect(lines(device, /release-known-bad/)).toHaveLength(1);
+		expect(lines(device, /release-known-bad/)).toEqual([
+			expect.stringMatching(/ release-known-bad: 1\.1\.0: failed here: boot-crashed$/),
+		]);
 		device.behaviours = {};
 		device.server.release = fakeRelease({ version: "1.1.0", releasedAt: 2000 });
 		expect(device.run(3 * HOUR_MS, () => device.isSettledOn("1.1.0"))).toBe(true);

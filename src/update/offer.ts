@@ -45,7 +45,7 @@ export function judgeOffer(manifest: Manifest, context: OfferContext): Offer {
 			`${statement.sizeBytes} bytes, the slot has ${String(context.slotBytes)}`,
 		);
 	const bad = context.persistent.badReleases.find((item) => isSameRelease(item, statement));
-	if (bad) throw refusal("release-known-bad", `${statement.version} failed here: ${bad.code}`);
+	if (bad) throw refusal("release-known-bad", whyBad(bad));
 	if (!context.hasBootloaderRollback)
 		throw refusal("bootloader-without-rollback", "a crashing release would not be undone");
 	const { version, hash, sizeBytes, securityVersion, releasedAt } = statement;
@@ -53,6 +53,10 @@ export function judgeOffer(manifest: Manifest, context: OfferContext): Offer {
 		release: { version, hash, sizeBytes, securityVersion, releasedAt },
 		chunkBytes: manifest.chunkBytes,
 	};
+}
+
+function whyBad({ code }: BadRelease): string {
+	return code === "rollback-requested" ? "left here as ordered" : `failed here: ${code}`;
 }
 
 function checkManifest(manifest: Manifest, statement: ReleaseStatement, chunkBytesMax: number): void {
