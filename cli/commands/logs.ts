@@ -20,7 +20,10 @@ export function logsCommand(shell: Shell): Command {
 		.option("--device-id <id>", "of one device; default all", parseName)
 		.option("--security", "the security log instead")
 		.option("--limit <n>", "the newest n, at most 500", parseCount, 100)
-		.option("--json", "one JSON object a line");
+		.option(
+			"--json",
+			"one JSON object a line: id, time, deviceId, type, and details with the server's own names (error_code, …)",
+		);
 	return withServerOptions(command, "viewer").action(async (options: LogsOptions) => {
 		const log = options.security ? "security" : "fota";
 		const { deviceId, limit } = options;

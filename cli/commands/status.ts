@@ -20,7 +20,10 @@ export function statusCommand(shell: Shell): Command {
 				'was last seen, and under "last trouble" its last error or ordered rollback since an update was completed.',
 		)
 		.option("--device-id <id>", "one device; default all", parseName)
-		.option("--json", "for programs");
+		.option(
+			"--json",
+			"for programs: an array of objects, with deviceId, version, state, lastSeen, lastError and more",
+		);
 	return withServerOptions(command, "viewer").action(async (options: StatusOptions) => {
 		const server = openServer(options, shell);
 		const devices = await devicesOf(server, options.deviceId);

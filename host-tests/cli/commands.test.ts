@@ -165,6 +165,20 @@ describe("fota", OPTIONS, () => {
 		]);
 	});
 
+	test("names the fields of its log lines for programs as its help says", async () => {
+		const who = { device_id: "logged-1", device_type: "sensor", chip: "esp32" };
+		await post("/api/cloud/fota/devices", who);
+		await fota("rollback", "--device-id", "logged-1");
+		const { out } = await fota("logs", "--json", "--device-id", "logged-1");
+		const { details, ...fields } = JSON.parse(out.trim().split("\n").at(-1) ?? "");
+		expect(Object.keys(fields)).toEqual(["id", "time", "deviceId", "type"]);
+		expect(fields).toMatchObject({ type: "rollback_ordered", deviceId: "logged-1" });
+		expect(details).toMatchObject({ order_id: expect.any(Number), reason: "ordered by the operator" });
+		expect((await fota("logs", "--help")).out.replaceAll(/\s+/g, " ")).toContain(
+			"one JSON object a line: id, time, deviceId, type, and details with the server's own names",
+		);
+	});
+
 	test("goes on in the emulator with an identity for its network", async () => {
 		await fota("keygen", "--out", "fourth");
 		const who = ["--device-id", "q-1", "--device-type", "sensor", "--release-key", "fourth/release.pub"];
