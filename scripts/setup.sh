@@ -21,6 +21,11 @@ fail() {
 	exit 1
 }
 
+# To whoever asked for set-up alone. Where it comes before a program, that says for itself that it begins.
+say_ready() {
+	if [ "${npm_lifecycle_event:-setup}" = setup ]; then say "ready"; fi
+}
+
 # alive WHAT COMMAND...: says every 25 s that WHAT goes on, until the command ends, and has its status.
 alive() {
 	local what=$1 status=0 started=$SECONDS ticker
@@ -178,6 +183,7 @@ fi
 check_node
 if [ "$want_simulator" = no ]; then
 	install_packages
+	say_ready
 	exit
 fi
 check_compiler
@@ -198,3 +204,4 @@ if [ "$want_tests" = yes ]; then
 fi
 wait "$packages" || exit 1
 trap - EXIT
+say_ready
