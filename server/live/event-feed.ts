@@ -2,8 +2,9 @@
 // streams, whatever their number, and not at all without. Made by app.ts, read by routes/event-stream-route.ts. A reader
 // brings its own cursor, so nothing is kept for one that is slow.
 import type { FastifyBaseLogger } from "fastify";
-import { listEventsAfter, newestEventId, type ToldEvent, toldEvent } from "../stores/event-feed.js";
+import { listEventsAfter, newestEventId } from "../stores/event-store.js";
 import type { Records } from "../stores/tables.js";
+import { type ToldEvent, toldEvent } from "../stores/told-event.js";
 
 export interface EventFeedOptions {
 	readonly db: Records;

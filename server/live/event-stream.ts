@@ -2,7 +2,7 @@
 // routes/event-stream-route.ts. It must not know requests. It is read at the pace of its reader: who reads too slowly is
 // cut, and goes on later where it was (Last-Event-ID).
 import { Readable } from "node:stream";
-import type { ToldEvent } from "../stores/event-feed.js";
+import type { ToldEvent } from "../stores/told-event.js";
 import { turn } from "../turn.js";
 import type { EventReader } from "./event-feed.js";
 

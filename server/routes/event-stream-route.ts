@@ -9,7 +9,7 @@ import { isAllowed } from "../domain/role.js";
 import { createEventStream } from "../live/event-stream.js";
 import { createStreamPlaces } from "../live/stream-places.js";
 import type { Server, Services } from "../services.js";
-import type { ToldEvent } from "../stores/event-feed.js";
+import type { ToldEvent } from "../stores/told-event.js";
 import { describe } from "./operation.js";
 import { CursorSchema, DeviceIdSchema } from "./schemas.js";
 

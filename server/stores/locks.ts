@@ -5,31 +5,41 @@ import { kindOf } from "./database.js";
 import type { Records } from "./tables.js";
 
 /**
- * images: who claims an image, and decides by the releases and claims there are. events: who appends to the logs, so
- * that events become visible in the order of their ids and a reader that goes on behind the last id it saw misses none.
+ * images: who claims an image, and decides by the releases and claims there are. events: "use" by who appends to the logs,
+ * "change" by who reads how far they are complete: ids are given before they are visible, and a reader that goes on behind
+ * the last one it saw must miss none.
  * users: who changes users or tokens, so that an admin is left. webhooks: who makes one, so that there are not too many.
  * retention: who removes old lines. audit: who appends to the audit log, whose lines are a chain.
  */
 export type LockName = "images" | "users" | "webhooks" | "retention" | "events" | "audit";
 
+/**
+ * "use": others who use the same go on beside this transaction. "change": nobody else. PostgreSQL serves these locks in the
+ * order in which they are asked for, so a stream of offers cannot keep a stop waiting, as it can with locks on a row.
+ */
+export type LockMode = "use" | "change";
+
 /** Waits for the lock. Only within a transaction; where several are taken, in the order of LockName. */
-export async function takeLock(transaction: Records, name: LockName): Promise<void> {
-	if (kindOf(transaction) === "sqlite") return;
-	await sql`select pg_advisory_xact_lock(hashtextextended(${`fota.${name}`}, 0))`.execute(transaction);
+export async function takeLock(
+	transaction: Records,
+	name: LockName,
+	mode: LockMode = "change",
+): Promise<void> {
+	await takeAdvisoryLock(transaction, `fota.${name}`, mode);
 }
 
-/**
- * "use": others who use the rollout as it is go on beside this transaction. "change": nobody else. PostgreSQL serves these
- * locks in the order in which they are asked for, so a stream of offers cannot keep a stop waiting, as it can with locks
- * on the row. Behind the lock of a device, before those of LockName.
- */
+/** Behind the lock of a device, before those of LockName. */
 export async function takeRolloutLock(
 	transaction: Records,
 	rolloutId: number,
-	mode: "use" | "change",
+	mode: LockMode,
 ): Promise<void> {
+	await takeAdvisoryLock(transaction, `fota.rollout.${rolloutId}`, mode);
+}
+
+async function takeAdvisoryLock(transaction: Records, text: string, mode: LockMode): Promise<void> {
 	if (kindOf(transaction) === "sqlite") return;
-	const key = sql`hashtextextended(${`fota.rollout.${rolloutId}`}, 0)`;
+	const key = sql`hashtextextended(${text}, 0)`;
 	const lock =
 		mode === "use"
 			? sql`select pg_advisory_xact_lock_shared(${key})`

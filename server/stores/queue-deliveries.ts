@@ -2,8 +2,9 @@
 // of every server; whoever moves a webhook's cursor on has queued what lies before it, so each event is queued once.
 import { isWanted } from "../domain/webhook.js";
 import { countWaiting, insertDeliveries, type NewDelivery } from "./delivery-store.js";
-import { listEventsAfter, toldEvent } from "./event-feed.js";
+import { listEventsAfter } from "./event-store.js";
 import type { EventRow, Records, WebhookRow } from "./tables.js";
+import { toldEvent } from "./told-event.js";
 import { filterOf } from "./webhook-store.js";
 
 const EVENTS_MAX = 500;

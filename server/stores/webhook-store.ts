@@ -1,7 +1,7 @@
 // Webhooks. Called by routes/webhook-routes.ts and the delivery worker; what is to be sent is delivery-store.ts.
 import type { EventFilter } from "../domain/webhook.js";
 import { kindOf } from "./database.js";
-import { newestEventId } from "./event-feed.js";
+import { newestEventId } from "./event-store.js";
 import type { Records, WebhookRow } from "./tables.js";
 
 export interface WebhookFields extends EventFilter {
