@@ -11,6 +11,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const ROOT = dirname(import.meta.dirname);
+const STOP_TIMEOUT_MS = 5000;
 const FOLDER = join(ROOT, "build", "programs");
 // Of these, Node reads files where they are installed: native code, pages, what runs in a thread of its own.
 const NOT_BUNDLED = [
@@ -50,8 +51,8 @@ async function bundle(program) {
 		banner: { js: REQUIRE },
 		logLevel: "error",
 	});
-	// Else its process stays beside the program, and takes processor time all along.
-	await stop();
+	// Else its process stays beside the program, and takes processor time all along; but nothing depends on its end.
+	await within(STOP_TIMEOUT_MS, stop());
 	mkdirSync(FOLDER, { recursive: true });
 	// Until it is written again nothing counts as fresh: another process may have made it of newer sources meanwhile.
 	rmSync(madeOf, { force: true });
@@ -65,6 +66,16 @@ async function bundle(program) {
 	// One that was changed meanwhile may be in the bundle as it was before: it is made again at the next start.
 	if (inputs.every(({ changedMs }) => changedMs < startMs)) replace(madeOf, JSON.stringify(inputs));
 	return outfile;
+}
+
+/** Goes on when the task is done, or the time is over. */
+async function within(timeoutMs, task) {
+	let timer;
+	const isOver = new Promise((resolve) => {
+		timer = setTimeout(resolve, timeoutMs);
+	});
+	await Promise.race([task, isOver]);
+	clearTimeout(timer);
 }
 
 function isFresh(madeOf) {

@@ -33,12 +33,14 @@ export class ServerProcess {
 			});
 		const output = () => heard + (logPath === undefined ? "" : readFileSync(logPath, "utf8"));
 		try {
-			const isOver = () => output().includes('"msg":"listening"') || child.exitCode !== null;
+			const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+			const isOver = () => output().includes('"msg":"listening"') || hasEnded();
 			await expect.poll(isOver, { timeout: 200_000, interval: 50 }).toBe(true);
 			expect(output()).toContain('"msg":"listening"');
 		} catch (cause) {
 			child.kill("SIGKILL");
-			throw new Error(`the server did not start:\n${output()}`, { cause });
+			const end = child.signalCode ?? child.exitCode ?? "not at all";
+			throw new Error(`the server did not start (it ended: ${end}):\n${output()}`, { cause });
 		}
 		return new ServerProcess(child, /"url":"([^"]+)"/.exec(output())?.[1] ?? "");
 	}
