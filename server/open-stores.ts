@@ -10,10 +10,12 @@ import type { ImageStore } from "./stores/image-store.js";
 import { migrateToLatest } from "./stores/migrate.js";
 import { removeOrphans } from "./stores/publish-release.js";
 import type { S3Settings } from "./stores/s3-images.js";
+import { takeServerLock } from "./stores/server-lock.js";
 import type { Records } from "./stores/tables.js";
 
 /** In the data folder. */
 export const DATABASE_FILE = "fota.db";
+const LOCK_FILE = "server.lock";
 
 /** As in AppOptions. */
 export interface StoreOptions {
@@ -39,14 +41,18 @@ export async function openStores(options: StoreOptions, log: FastifyBaseLogger):
 	if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
 	const directory = dataDirectory ?? (await mkdtemp(join(tmpdir(), "fota-server-")));
 	const file = dataDirectory === undefined ? IN_MEMORY : join(directory, DATABASE_FILE);
+	const isAlone = dataDirectory !== undefined && options.databaseUrl === undefined;
 	const db = openDatabase(options.databaseUrl ?? file);
+	let releaseLock = () => {};
 	let images = options.images;
 	const close = async () => {
 		await images?.close();
 		await db.destroy();
+		releaseLock();
 		if (dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
 	};
 	try {
+		if (isAlone) releaseLock = takeServerLock(join(directory, LOCK_FILE));
 		await migrateToLatest(db);
 		images ??= await openImages(options.s3, join(directory, "images"), options.imageCacheBytes);
 		await cleanUp({ db, images, nowMs: options.nowMs ?? Date.now }, log);

@@ -103,6 +103,22 @@ describe("the server program", () => {
 		expect(output).toMatch(new RegExp(`^server not started: port ${port} is in use already.*PORT.*\n$`));
 	});
 
+	it("says in one line that another server has its data, until that one is gone, be it by a crash", async () => {
+		const first = start();
+		await listeningUrl();
+		output = "";
+		const second = start();
+		expect(await once(second, "exit")).toEqual([1, null]);
+		expect(output).toMatch(/^server not started: another server has .*server\.lock: stop it, .*\n$/);
+		const ended = once(first, "exit");
+		first.kill("SIGKILL");
+		await ended;
+		const third = start();
+		await listeningUrl();
+		third.kill("SIGKILL");
+		await once(third, "exit");
+	});
+
 	it("says in one line that its database is none", async () => {
 		await writeFile(join(folder, "fota.db"), "no database ".repeat(100));
 		const server = start();
