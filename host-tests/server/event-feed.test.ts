@@ -4,11 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LogEvent } from "../../server/domain/event.js";
 import { createEventFeed, type EventFeed, type EventReader } from "../../server/live/event-feed.js";
 import { createServerLog } from "../../server/server-log.js";
-import { IN_MEMORY, openDatabase } from "../../server/stores/database.js";
 import { appendEvents } from "../../server/stores/event-store.js";
-import { migrateToLatest } from "../../server/stores/migrate.js";
 import type { Records } from "../../server/stores/tables.js";
-import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
+import { databaseKind, openTestDatabase } from "./test-database.js";
 
 /** So many further answers of the database, and what has not come by then never comes. */
 const LOOKS = 40;
@@ -50,22 +48,20 @@ class Gate implements KyselyPlugin {
 	};
 }
 
-let database: TestDatabase;
+let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let db: Records;
 let gate: Gate;
 let feed: EventFeed;
 beforeEach(async () => {
-	database = await testDatabase();
-	db = openDatabase(database.url ?? IN_MEMORY);
-	await migrateToLatest(db);
+	database = await openTestDatabase();
+	db = database.db;
 	await append();
 	gate = new Gate();
 	const log = createServerLog({ logLevel: "silent" });
 	feed = createEventFeed({ db: db.withPlugin(gate), log, pollMs: 2 });
 });
 afterEach(async () => {
-	await db.destroy();
-	await database.remove();
+	await database.close();
 });
 
 async function append(count = 1): Promise<void> {

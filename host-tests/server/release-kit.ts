@@ -59,3 +59,24 @@ export function signStatement(statement: ReleaseStatement, key: ReleaseKey): str
 	const signature = sign("sha256", Buffer.from(input), { key: key.privateKey, dsaEncoding: "ieee-p1363" });
 	return `${input}.${signature.toString("base64url")}`;
 }
+
+/** As the store keeps one, for tests that need no image of it. */
+export const RELEASE_ROW = {
+	device_type: "t",
+	chip: "esp32",
+	version: "1.1.0",
+	build_number: 1,
+	security_version: 0,
+	size_bytes: 1,
+	hash: "h",
+	min_current_version: null,
+	released_at: 1,
+	chunk_bytes: 4096,
+	description: null,
+	statement: "s",
+	key_id: "k",
+	project_name: "p",
+	is_active: 1,
+	created_at_ms: 1,
+	updated_at_ms: 1,
+};

@@ -1,6 +1,9 @@
 // The database of a server under test: SQLite, or PostgreSQL when the tests run in the project "postgres".
 import { createHash, randomUUID } from "node:crypto";
 import { inject } from "vitest";
+import { IN_MEMORY, openDatabase } from "../../server/stores/database.js";
+import { migrateToLatest } from "../../server/stores/migrate.js";
+import type { Records } from "../../server/stores/tables.js";
 import { emptyDatabase, makeDatabase } from "../support/postgres.js";
 import { TEMPLATE } from "../support/postgres-project.js";
 
@@ -31,6 +34,20 @@ export async function testDatabase(dataDirectory?: string): Promise<TestDatabase
 		async remove() {
 			await emptyDatabase(url);
 			spareUrls.push(url);
+		},
+	};
+}
+
+/** Open, migrated and empty; whoever opens it closes it. */
+export async function openTestDatabase(): Promise<{ readonly db: Records; close(): Promise<void> }> {
+	const database = await testDatabase();
+	const db = openDatabase(database.url ?? IN_MEMORY);
+	await migrateToLatest(db);
+	return {
+		db,
+		async close() {
+			await db.destroy();
+			await database.remove();
 		},
 	};
 }

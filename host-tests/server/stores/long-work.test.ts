@@ -3,8 +3,6 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { advanceRollout } from "../../../server/stores/advance-rollouts.js";
-import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
-import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { addReleaseKey, insertRelease } from "../../../server/stores/release-store.js";
 import { runRetentionTask } from "../../../server/stores/retention.js";
 import { countWaves, previewRollout } from "../../../server/stores/rollout-census.js";
@@ -13,8 +11,9 @@ import { changeRollout, findRollout } from "../../../server/stores/rollout-store
 import { runRolloutTask } from "../../../server/stores/rollout-task.js";
 import { settleRollout } from "../../../server/stores/settle-rollouts.js";
 import type { Records, ReleaseRow, RolloutRow } from "../../../server/stores/tables.js";
+import { RELEASE_ROW } from "../release-kit.js";
 import { OPEN_PLAN } from "../rollout-rig.js";
-import { databaseKind, type TestDatabase, testDatabase } from "../test-database.js";
+import { databaseKind, openTestDatabase } from "../test-database.js";
 import { noteStatements } from "./statement-notes.js";
 
 const NOW_MS = 1_750_000_000_000;
@@ -36,16 +35,14 @@ async function turnsIn(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe("work on many rows", () => {
-	let database: TestDatabase;
+	let database: Awaited<ReturnType<typeof openTestDatabase>>;
 	let db: Records;
 	beforeEach(async () => {
-		database = await testDatabase();
-		db = openDatabase(database.url ?? IN_MEMORY);
-		await migrateToLatest(db);
+		database = await openTestDatabase();
+		db = database.db;
 	});
 	afterEach(async () => {
-		await db.destroy();
-		await database.remove();
+		await database.close();
 	});
 
 	const idOf = (at: number) => `d-${String(at).padStart(5, "0")}`;
@@ -63,7 +60,7 @@ describe("work on many rows", () => {
 		target: WantedTarget = { kind: "all" },
 	): Promise<{ row: RolloutRow; release: ReleaseRow }> {
 		await addReleaseKey(db, { keyId: "k", publicKeyHex: "04", nowMs: 1 });
-		const release = await insertRelease(db, RELEASE);
+		const release = await insertRelease(db, RELEASE_ROW);
 		const more = { on_stop: "roll_back", window: null, max_concurrent_downloads: 0 } as const;
 		const wanted = { name: "r", releaseId: release.id, target, plan: { ...OPEN_PLAN, ...more }, priority: 0 };
 		const row = await createRollout(db, wanted, { actor: "user:a", nowMs: NOW_MS });
@@ -184,26 +181,6 @@ async function inPieces<T>(
 	for (let from = 0; from < count; from += 500)
 		await insert(Array.from({ length: Math.min(500, count - from) }, (_, at) => rowOf(from + at)));
 }
-
-const RELEASE = {
-	device_type: "t",
-	chip: "esp32",
-	version: "1.1.0",
-	build_number: 1,
-	security_version: 0,
-	size_bytes: 1,
-	hash: "h",
-	min_current_version: null,
-	released_at: 1,
-	chunk_bytes: 4096,
-	description: null,
-	statement: "s",
-	key_id: "k",
-	project_name: "p",
-	is_active: 1,
-	created_at_ms: 1,
-	updated_at_ms: 1,
-};
 
 const STATUS = {
 	state: "IDLE",

@@ -28,6 +28,7 @@ import { insertUpdate } from "../../../server/stores/update-store.js";
 import { addSession, addUser } from "../../../server/stores/user-store.js";
 import { insertWebhook } from "../../../server/stores/webhook-store.js";
 import { makeDatabase } from "../../support/postgres.js";
+import { RELEASE_ROW } from "../release-kit.js";
 import { OPEN_PLAN } from "../rollout-rig.js";
 import { databaseKind } from "../test-database.js";
 
@@ -59,25 +60,7 @@ describe("the database", () => {
 
 	async function fill(): Promise<void> {
 		await addReleaseKey(db, { keyId: "k", publicKeyHex: "04", nowMs: 1 });
-		await insertRelease(db, {
-			device_type: "t",
-			chip: "esp32",
-			version: "1.0.0",
-			build_number: 1,
-			security_version: 0,
-			size_bytes: 1,
-			hash: "h",
-			min_current_version: null,
-			released_at: 1,
-			chunk_bytes: 4096,
-			description: null,
-			statement: "s",
-			key_id: "k",
-			project_name: "p",
-			is_active: 1,
-			created_at_ms: 1,
-			updated_at_ms: 1,
-		});
+		await insertRelease(db, { ...RELEASE_ROW, version: "1.0.0" });
 		const device = { deviceId: "d", deviceType: "t", chip: undefined, deviceKeyHex: undefined, nowMs: 1 };
 		await registerDevice(db, device);
 		await addRollbackOrder(db, { deviceId: "d", reason: "r", nowMs: 1 });

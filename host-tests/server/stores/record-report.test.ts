@@ -2,17 +2,15 @@
 // database of its own.
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { IN_MEMORY, openDatabase } from "../../../server/stores/database.js";
 import { replaceKey } from "../../../server/stores/device-service.js";
 import { registerDevice } from "../../../server/stores/device-store.js";
 import { listEvents } from "../../../server/stores/event-store.js";
 import { findSlots } from "../../../server/stores/fleet-store.js";
-import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { type ReportTools, recordReport } from "../../../server/stores/record-report.js";
 import { findStatus } from "../../../server/stores/status-store.js";
 import type { DeviceRow, Records } from "../../../server/stores/tables.js";
 import type { StatusReport } from "../../../src/protocol/status-report.js";
-import { type TestDatabase, testDatabase } from "../test-database.js";
+import { openTestDatabase } from "../test-database.js";
 
 const NOW_MS = 1_750_000_000_000;
 const HOUR_END_MS = 1_750_003_200_000;
@@ -30,23 +28,21 @@ const REPORT: StatusReport = {
 const BOARD = { deviceId: "d", deviceType: "thermostat", chip: undefined, deviceKeyHex: undefined };
 
 describe("a report", () => {
-	let database: TestDatabase;
+	let database: Awaited<ReturnType<typeof openTestDatabase>>;
 	let db: Records;
 	let device: DeviceRow;
 	let tools: ReportTools;
 	let nowMs: number;
 	beforeEach(async () => {
 		nowMs = NOW_MS;
-		database = await testDatabase();
-		db = openDatabase(database.url ?? IN_MEMORY);
-		await migrateToLatest(db);
+		database = await openTestDatabase();
+		db = database.db;
 		device = await registerDevice(db, { ...BOARD, nowMs });
 		const rolloutJudge = { judge: () => undefined, idle: async () => undefined };
 		tools = { db, log: pino({ level: "silent" }), nowMs: () => nowMs, rolloutJudge };
 	});
 	afterEach(async () => {
-		await db.destroy();
-		await database.remove();
+		await database.close();
 	});
 
 	const report = (more: Partial<StatusReport> = {}) => recordReport(tools, device, { ...REPORT, ...more });

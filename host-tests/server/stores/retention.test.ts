@@ -11,25 +11,23 @@ import { migrateToLatest } from "../../../server/stores/migrate.js";
 import { type RetentionTools, runRetentionTask } from "../../../server/stores/retention.js";
 import type { Records } from "../../../server/stores/tables.js";
 import { findKeptUpdates, insertUpdate } from "../../../server/stores/update-store.js";
-import { databaseKind, type TestDatabase, testDatabase } from "../test-database.js";
+import { databaseKind, openTestDatabase } from "../test-database.js";
 import { noteStatements } from "./statement-notes.js";
 
 const DAY_MS = 86_400_000;
 const START_MS = 1_750_000_000_000;
 
 describe("old log lines", () => {
-	let database: TestDatabase;
+	let database: Awaited<ReturnType<typeof openTestDatabase>>;
 	let db: Records;
 	let nowMs: number;
 	beforeEach(async () => {
 		nowMs = START_MS;
-		database = await testDatabase();
-		db = openDatabase(database.url ?? IN_MEMORY);
-		await migrateToLatest(db);
+		database = await openTestDatabase();
+		db = database.db;
 	});
 	afterEach(async () => {
-		await db.destroy();
-		await database.remove();
+		await database.close();
 	});
 
 	const run = (changes: Partial<RetentionTools> = {}) =>
@@ -91,10 +89,9 @@ describe("old log lines", () => {
 
 describe("old updates", () => {
 	it("go in steps, each told, but for the last and the last failure of each device and those that are not finished", async () => {
-		const database = await testDatabase();
-		const db = openDatabase(database.url ?? IN_MEMORY);
+		const database = await openTestDatabase();
+		const { db } = database;
 		try {
-			await migrateToLatest(db);
 			for (const deviceId of ["busy", "quiet", "waiting"])
 				await registerDevice(db, { ...NEW_DEVICE, deviceId, nowMs: START_MS });
 			// More than one step has, and the quiet one's last in the middle of them.
@@ -130,8 +127,7 @@ describe("old updates", () => {
 			const events = await listEvents(db, { log: "fota", type: "updates_removed", limit: 10 });
 			expect(events.map(({ details }) => JSON.parse(details).count)).toEqual([1997, 100]);
 		} finally {
-			await db.destroy();
-			await database.remove();
+			await database.close();
 		}
 	});
 });
