@@ -1,17 +1,29 @@
 // The queue of webhooks with two servers on one database: who queues, who sends, what a server that went away leaves.
+import type { KyselyPlugin } from "kysely";
 import { pino } from "pino";
+import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { webhookSecret } from "../../server/auth/webhook-secret.js";
 import { openDatabase } from "../../server/stores/database.js";
 import { claimDue, insertDeliveries, recordAttempt } from "../../server/stores/delivery-store.js";
+import { appendEvents } from "../../server/stores/event-store.js";
 import { migrateToLatest } from "../../server/stores/migrate.js";
 import type { Records } from "../../server/stores/tables.js";
-import { insertWebhook } from "../../server/stores/webhook-store.js";
+import {
+	deactivateWebhook,
+	deleteWebhook,
+	insertWebhook,
+	replaceSalt,
+	updateWebhook,
+	type WebhookFields,
+} from "../../server/stores/webhook-store.js";
 import { createDeliveryWorker } from "../../server/webhooks/delivery-worker.js";
 import { createRigApp, ServerRig } from "./server-rig.js";
-import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
-import { QUICK_WORK, WebhookReceiver } from "./webhook-receiver.js";
+import { databaseKind, openTestDatabase, type TestDatabase, testDatabase } from "./test-database.js";
+import { QUICK_WORK, type Received, WebhookReceiver } from "./webhook-receiver.js";
 
 const DAY_MS = 86_400_000;
+const FIELDS = { url: "https://a.example/", description: null, log: null, types: null, deviceId: null };
 const OUTCOME = { responseStatus: 204, durationMs: 1, error: undefined };
 
 let database: TestDatabase;
@@ -26,8 +38,7 @@ describe("a delivery that is claimed", () => {
 	beforeEach(async () => {
 		db = openDatabase(database.url ?? ":memory:");
 		await migrateToLatest(db);
-		const fields = { url: "https://a.example/", description: null, log: null, types: null, deviceId: null };
-		webhookId = (await insertWebhook(db, { ...fields, salt: "00", createdBy: "t", nowMs: 1 })).id;
+		webhookId = (await insertWebhook(db, { ...FIELDS, salt: "00", createdBy: "t", nowMs: 1 })).id;
 		const one = { webhookId, eventId: undefined, type: "t", body: "{}" };
 		await insertDeliveries(db, Array(40).fill(one), 1);
 	});
@@ -69,8 +80,7 @@ describe("deliveries that were finished long ago", () => {
 		const worker = createDeliveryWorker(options);
 		try {
 			await migrateToLatest(db);
-			const fields = { url: "https://a.example/", description: null, log: null, types: null, deviceId: null };
-			const { id } = await insertWebhook(db, { ...fields, salt: "00", createdBy: "t", nowMs: 1 });
+			const { id } = await insertWebhook(db, { ...FIELDS, salt: "00", createdBy: "t", nowMs: 1 });
 			const one = { webhookId: id, eventId: undefined, type: "t", body: "{}" };
 			const add = async (count: number, finishedAtMs: number) => {
 				for (let left = count; left > 0; left -= 500)
@@ -102,6 +112,92 @@ describe("deliveries that were finished long ago", () => {
 			await worker.close();
 			await db.destroy();
 		}
+	});
+});
+
+describe("a webhook that is changed when a round has just read it", () => {
+	const masterKey = Buffer.alloc(32);
+	let db: Records;
+	let receiver: WebhookReceiver;
+	let close: () => Promise<void>;
+	beforeEach(async () => {
+		({ db, close } = await openTestDatabase());
+		receiver = await WebhookReceiver.start();
+	});
+	afterEach(async () => {
+		await receiver.close();
+		await close();
+	});
+
+	/** One round of a worker whose list of webhooks is older than `change`. */
+	async function roundBefore(change: (transaction: Records) => Promise<unknown>): Promise<void> {
+		let changed: Promise<unknown> | undefined;
+		const between: KyselyPlugin = {
+			transformQuery: ({ node }) => node,
+			async transformResult({ result }) {
+				changed ??= db.transaction().execute(change);
+				// SQLite has one connection, which is this query's until it returns; the change is next.
+				if (databaseKind === "PostgreSQL") await changed;
+				return result;
+			},
+		};
+		const worker = createDeliveryWorker({
+			db: db.withPlugin(between),
+			masterKey,
+			log: pino({ level: "silent" }),
+			// The library refuses messages that are older than five minutes.
+			nowMs: Date.now,
+			send: { isPrivateAllowed: true },
+		});
+		await worker.poll();
+		await worker.close();
+		await changed;
+	}
+	const create = (fields: Partial<WebhookFields>) =>
+		insertWebhook(db, { ...FIELDS, url: receiver.url, ...fields, salt: "00", createdBy: "t", nowMs: 1 });
+	const sendTest = (webhookId: number, records = db) =>
+		insertDeliveries(records, [{ webhookId, eventId: undefined, type: "t", body: "{}" }], 1);
+
+	it("signs with the secrets it has now", async () => {
+		const webhook = await create({});
+		await roundBefore(async (transaction) => {
+			await replaceSalt(transaction, webhook, { salt: "01", previousUntilMs: Date.now() + DAY_MS, nowMs: 2 });
+			await sendTest(webhook.id, transaction);
+		});
+		const [{ body, headers }] = receiver.received as [Received];
+		for (const salt of ["00", "01"])
+			new Webhook(webhookSecret(masterKey, salt)).verify(body, headers as Record<string, string>);
+	});
+
+	it("is sent to where it points now", async () => {
+		const { id } = await create({ url: `${receiver.url}/old` });
+		await roundBefore(async (transaction) => {
+			await updateWebhook(transaction, id, { fields: { ...FIELDS, url: `${receiver.url}/new` }, nowMs: 2 });
+			await sendTest(id, transaction);
+		});
+		expect(receiver.received.map(({ path }) => path)).toEqual(["/hook/new"]);
+	});
+
+	it("gets the events that it asks for now", async () => {
+		const { id } = await create({ types: ["login_failed"] });
+		await roundBefore(async (transaction) => {
+			await updateWebhook(transaction, id, { fields: { ...FIELDS, url: receiver.url }, nowMs: 2 });
+			await appendEvents(transaction, [{ log: "fota", type: "device_registered", details: {} }], 3);
+		});
+		expect(receiver.types).toEqual(["device_registered"]);
+	});
+
+	it("gets nothing when it was switched off or removed", async () => {
+		const off = await create({});
+		const gone = await create({});
+		await sendTest(off.id);
+		await sendTest(gone.id);
+		await roundBefore(async (transaction) => {
+			await deactivateWebhook(transaction, off.id, { reason: "t", nowMs: 2 });
+			await deleteWebhook(transaction, gone.id);
+			await appendEvents(transaction, [{ log: "fota", type: "device_registered", details: {} }], 3);
+		});
+		expect(receiver.received).toEqual([]);
 	});
 });
 

@@ -5,7 +5,7 @@ import { countWaiting, insertDeliveries, type NewDelivery } from "./delivery-sto
 import { listEventsAfter } from "./event-store.js";
 import type { EventRow, Records, WebhookRow } from "./tables.js";
 import { toldEvent } from "./told-event.js";
-import { filterOf } from "./webhook-store.js";
+import { filterOf, lockWebhook } from "./webhook-store.js";
 
 const EVENTS_MAX = 500;
 /** A webhook that falls behind further than this waits with new events: the log keeps them. */
@@ -15,19 +15,20 @@ export async function queueDeliveries(db: Records, webhook: WebhookRow, nowMs: n
 	const events = await listEventsAfter(db, webhook.last_event_id, EVENTS_MAX);
 	const last = events.at(-1);
 	if (last === undefined) return;
-	const filter = filterOf(webhook);
-	const wanted = events.filter((event) => isWanted(filter, event));
-	if (wanted.length > 0 && (await countWaiting(db, webhook.id)) >= WAITING_MAX) return;
 	await db.transaction().execute(async (transaction) => {
-		const moved = await transaction
+		// As it is now: an event behind an acknowledged change of the filter is judged by that.
+		const current = await lockWebhook(transaction, webhook.id);
+		if (current === undefined || current.is_active !== 1) return;
+		// Another server was first.
+		if (current.last_event_id !== webhook.last_event_id) return;
+		const filter = filterOf(current);
+		const wanted = events.filter((event) => isWanted(filter, event));
+		if (wanted.length > 0 && (await countWaiting(transaction, webhook.id)) >= WAITING_MAX) return;
+		await transaction
 			.updateTable("webhooks")
 			.set({ last_event_id: last.id })
 			.where("id", "=", webhook.id)
-			.where("is_active", "=", 1)
-			.where("last_event_id", "=", webhook.last_event_id)
-			.executeTakeFirst();
-		// Another server was first.
-		if (moved.numUpdatedRows !== 1n) return;
+			.execute();
 		await insertDeliveries(
 			transaction,
 			wanted.map((event) => deliveryOf(webhook, event)),

@@ -10,7 +10,13 @@ import { claimDue, recordAttempt, removeFinished } from "../stores/delivery-stor
 import { appendEvents } from "../stores/event-store.js";
 import { queueDeliveries } from "../stores/queue-deliveries.js";
 import type { Records, WebhookDeliveryRow, WebhookRow } from "../stores/tables.js";
-import { deactivateWebhook, listActiveWebhooks, noteFailure, noteSuccess } from "../stores/webhook-store.js";
+import {
+	deactivateWebhook,
+	findWebhook,
+	listActiveWebhooks,
+	noteFailure,
+	noteSuccess,
+} from "../stores/webhook-store.js";
 import { type SendOptions, sendWebhook } from "./send-webhook.js";
 
 export interface DeliveryWorkerOptions {
@@ -69,7 +75,12 @@ export function createDeliveryWorker(options: DeliveryWorkerOptions): DeliveryWo
 		if (limit <= 0 || isClosed) return;
 		const lease = { leaseUntilMs: nowMs + LEASE_MS, nowMs };
 		const claimed = await claimDue(options.db, { webhookId: webhook.id, limit, ...lease });
-		for (const delivery of claimed) launch(webhook, delivery);
+		if (claimed.length === 0) return;
+		// As it is now: what was asked for behind a new secret or target is signed and sent as that says. One that is gone
+		// has no deliveries either; of one that was switched off they are dropped.
+		const current = await findWebhook(options.db, webhook.id);
+		if (current?.is_active !== 1) return;
+		for (const delivery of claimed) launch(current, delivery);
 	};
 	const clean = async () => {
 		const nowMs = options.nowMs();
