@@ -1,5 +1,6 @@
 // The server as one object: opens the stores, puts the routes together, listens, stops. Used by main.ts, by tests and
 // by the scripts that run a server in their own process. Reads no environment.
+import { randomBytes } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import type { DestinationStream, Level } from "pino";
 import { IMAGE_MAX_BYTES } from "../src/protocol/limits.js";
@@ -26,6 +27,7 @@ import type { S3Settings } from "./stores/s3-images.js";
 import type { Records } from "./stores/tables.js";
 import { reloadTls } from "./tls.js";
 
+const ROLLOUT_SEED_BYTES = 16;
 const DAY_MS = 86_400_000;
 export const DEFAULT_SILENT_AFTER_MS = DAY_MS;
 export const DEFAULT_LOG_RETENTION_MS = 365 * DAY_MS;
@@ -52,6 +54,8 @@ export interface AppOptions extends ServerSettings, LiveOptions {
 	readonly logRetentionMs?: number | undefined;
 	/** Unix time in milliseconds. Default: the system's clock. */
 	readonly nowMs?: () => number;
+	/** Decides which devices a rollout reaches first, lower-case hex. Default: 16 random bytes. */
+	readonly newRolloutSeed?: (() => string) | undefined;
 	/** Default "info". */
 	readonly logLevel?: Level | "silent" | undefined;
 	/** Where log lines go. Default: standard output. */
@@ -164,7 +168,10 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 
 function servicesOf(
 	options: AppOptions,
-	made: Omit<Services, "legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone" | "isRolloutNeeded">,
+	made: Omit<
+		Services,
+		"legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone" | "isRolloutNeeded" | "newRolloutSeed"
+	>,
 ): Services {
 	return {
 		...made,
@@ -172,6 +179,7 @@ function servicesOf(
 		maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
 		defaultTimeZone: options.defaultTimeZone ?? "UTC",
 		isRolloutNeeded: options.isRolloutNeeded ?? false,
+		newRolloutSeed: options.newRolloutSeed ?? (() => randomBytes(ROLLOUT_SEED_BYTES).toString("hex")),
 	};
 }
 

@@ -35,6 +35,8 @@ export interface Services extends LiveServices {
 	readonly isRolloutNeeded: boolean;
 	/** Unix time in milliseconds. */
 	readonly nowMs: () => number;
+	/** Of each rollout that is made, lower-case hex. */
+	readonly newRolloutSeed: () => string;
 	/** True once the server was told to stop. */
 	readonly isStopping: () => boolean;
 }

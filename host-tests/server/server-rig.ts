@@ -29,9 +29,10 @@ export interface RigApp {
 	readonly clock: { nowMs: number };
 }
 
-/** In memory and silent, unless `options` says otherwise. */
+/** In memory and silent, the same devices first in every run, unless `options` says otherwise. */
 export async function createRigApp(options: AppOptions = {}): Promise<RigApp> {
 	const clock = { nowMs: START_MS };
+	let rolloutCount = 0;
 	const database = await testDatabase(options.dataDirectory);
 	const app = await createApp({
 		databaseUrl: database.url,
@@ -41,6 +42,7 @@ export async function createRigApp(options: AppOptions = {}): Promise<RigApp> {
 		// The least that scrypt takes: hundreds of tests log in.
 		passwordCostLog2: 1,
 		nowMs: () => clock.nowMs,
+		newRolloutSeed: () => String(++rolloutCount).padStart(8, "0"),
 		...options,
 	});
 	// Once: a database that is given back twice would be two tests' at a time.

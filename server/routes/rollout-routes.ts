@@ -198,7 +198,8 @@ function registerDraftRoutes(server: Server, services: Services): void {
 		},
 		async (request, reply) => {
 			const { name, release_id: releaseId, target, priority = 0, ...plan } = request.body;
-			const wanted = { name, releaseId, target, priority, plan: { ...DEFAULT_PLAN, ...given(plan) } };
+			const seed = services.newRolloutSeed();
+			const wanted = { name, releaseId, target, priority, seed, plan: { ...DEFAULT_PLAN, ...given(plan) } };
 			const doing = { actor: operatorOf(request).actor, nowMs: services.nowMs() };
 			const row = await db.transaction().execute(async (transaction) => {
 				const made = await createRollout(transaction, wanted, doing);

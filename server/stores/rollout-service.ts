@@ -36,6 +36,8 @@ export interface NewRollout {
 	readonly target: WantedTarget;
 	readonly plan: RolloutPlan;
 	readonly priority: number;
+	/** Decides which devices come first, see domain/bucket.ts; lower-case hex. */
+	readonly seed: string;
 }
 
 /** Who does it, and when. */
@@ -57,6 +59,7 @@ export async function createRollout(db: Records, wanted: NewRollout, doing: Doin
 		target: JSON.stringify(storedTarget(wanted.target)),
 		plan: JSON.stringify(wanted.plan),
 		priority: wanted.priority,
+		seed: wanted.seed,
 		state: "draft",
 		created_by: doing.actor,
 		created_at_ms: doing.nowMs,

@@ -1,12 +1,10 @@
 // Rollouts, the devices they name, and what happened to them.
-import { randomBytes } from "node:crypto";
 import type { Insertable, Updateable } from "kysely";
 import type { RolloutPlan, RolloutState, RolloutTarget } from "../domain/rollout-plan.js";
 import type { RolloutTable } from "./fleet-tables.js";
 import { takeRolloutLock } from "./locks.js";
 import type { Records, RolloutEventRow, RolloutRow } from "./tables.js";
 
-const SEED_BYTES = 16;
 /** Rows a statement: SQLite and PostgreSQL bound the parameters of one. */
 const INSERT_ROWS = 1000;
 
@@ -18,16 +16,8 @@ export function targetOf(row: Pick<RolloutRow, "target">): RolloutTarget {
 	return JSON.parse(row.target) as RolloutTarget;
 }
 
-export async function insertRollout(
-	db: Records,
-	row: Omit<Insertable<RolloutTable>, "seed">,
-): Promise<RolloutRow> {
-	const seed = randomBytes(SEED_BYTES).toString("hex");
-	return db
-		.insertInto("rollouts")
-		.values({ ...row, seed })
-		.returningAll()
-		.executeTakeFirstOrThrow();
+export async function insertRollout(db: Records, row: Insertable<RolloutTable>): Promise<RolloutRow> {
+	return db.insertInto("rollouts").values(row).returningAll().executeTakeFirstOrThrow();
 }
 
 export async function findRollout(db: Records, id: number): Promise<RolloutRow | undefined> {

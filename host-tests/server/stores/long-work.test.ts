@@ -62,7 +62,8 @@ describe("work on many rows", () => {
 		await addReleaseKey(db, { keyId: "k", publicKeyHex: "04", nowMs: 1 });
 		const release = await insertRelease(db, RELEASE_ROW);
 		const more = { on_stop: "roll_back", window: null, max_concurrent_downloads: 0 } as const;
-		const wanted = { name: "r", releaseId: release.id, target, plan: { ...OPEN_PLAN, ...more }, priority: 0 };
+		const plan = { ...OPEN_PLAN, ...more };
+		const wanted = { name: "r", releaseId: release.id, target, plan, priority: 0, seed: "aa" };
 		const row = await createRollout(db, wanted, { actor: "user:a", nowMs: NOW_MS });
 		return { row, release };
 	}
