@@ -274,6 +274,7 @@ describe("a draft", () => {
 				decommissioned: { count: 1, device_ids: ["gone-000"] },
 				unknown_device: { count: 1, device_ids: ["nobody"] },
 			},
+			known_bad: { count: 0, device_ids: [] },
 			warnings: [`rollout ${rival} (running, priority 5) goes before this one for devices that are in both`],
 		});
 		const patched = await rig.send("PATCH", `/api/rollouts/${id}`, {
@@ -284,6 +285,32 @@ describe("a draft", () => {
 		expect(problemOf(await rig.send("PATCH", `/api/rollouts/${id}`, { name: "x" }))).toBe(
 			"409 rollout-conflict",
 		);
+	});
+
+	it("warns of devices that came back from the release, until one has it after all", async () => {
+		const [first, second, third] = await rig.fleet(4);
+		const { id: releaseId, hash } = await rig.release("1.1.0");
+		const before = await rig.rollout(releaseId, { retry: { max_attempts: 1, delay_minutes: 0 } });
+		await first?.poll(rig.server, "crashes");
+		await second?.poll(rig.server, "stalls");
+		await third?.poll(rig.server, "crashes");
+		await rig.act(before, "abort");
+		const preview = async () => (await rig.get(`/api/rollouts/${before}/preview`)).json();
+		expect(await preview()).toMatchObject({
+			waves: [{ count: 4 }],
+			known_bad: { count: 2, device_ids: ["dev-000", "dev-002"] },
+			warnings: [
+				"2 devices came back from it and refuse this release (release-known-bad), which the stop rule counts as failed",
+			],
+		});
+		// Erased and updated again, then flashed by cable with the old one.
+		await third?.finish(rig.server, { version: "1.1.0", hash });
+		await third?.device.report(rig.server);
+		expect(await preview()).toMatchObject({
+			waves: [{ count: 4 }],
+			known_bad: { count: 1, device_ids: ["dev-000"] },
+			warnings: [expect.stringMatching(/^1 device came back from it and refuses this release/)],
+		});
 	});
 
 	it.each([

@@ -31,6 +31,20 @@ export const CAME_BACK_ERROR = {
 /** Of a rollback that was ordered, whatever the release was like. */
 export const ORDERED = "rollback-requested" satisfies ErrorCode;
 
+/** Of failures after which a device refuses the release until it is signed anew (src/update/bookkeeping.ts). */
+const KNOWN_BAD_CODES: readonly (string | null)[] = [
+	"release-known-bad",
+	"image-invalid",
+] satisfies ErrorCode[];
+
+/** Whether a device refuses the release that it was updated to so, as far as its reports tell. */
+export function isKnownBadAfter(update: {
+	readonly status: UpdateStatus;
+	readonly error_code: string | null;
+}): boolean {
+	return update.status === "rolled_back" || KNOWN_BAD_CODES.includes(update.error_code);
+}
+
 /** Behind them the next thing that a device says is said by the new firmware, or by the old one again. */
 const LAST_STAGES: readonly (string | undefined)[] = ["WRITING", "REBOOTING", "BOOT_VERIFICATION"];
 

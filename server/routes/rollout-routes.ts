@@ -153,7 +153,11 @@ function registerViewRoutes(server: Server, { db }: Services): void {
 			const release = await findReleaseById(db, row.release_id);
 			if (release === undefined) throw new FotaError("release-unknown", "no such release");
 			const preview = await previewRollout(db, row, release);
-			const warnings = [...(await warningsFor(db, row, release)), ...emptyWaveWarnings(row, preview)];
+			const warnings = [
+				...(await warningsFor(db, row, release)),
+				...emptyWaveWarnings(row, preview),
+				...knownBadWarnings(preview),
+			];
 			return { ...preview, warnings };
 		},
 	);
@@ -169,6 +173,13 @@ async function warningsFor(db: Records, row: RolloutRow, release: ReleaseRow): P
 		);
 	}
 	return warnings;
+}
+
+function knownBadWarnings({ known_bad: { count } }: Preview): string[] {
+	if (count === 0) return [];
+	const who =
+		count === 1 ? "1 device came back from it and refuses" : `${count} devices came back from it and refuse`;
+	return [`${who} this release (release-known-bad), which the stop rule counts as failed`];
 }
 
 /** Each wave has devices of its own, that are in none before. */

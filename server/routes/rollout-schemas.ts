@@ -155,6 +155,9 @@ const Sample = Type.Object({ count: Type.Integer(), device_ids: Type.Array(Type.
 export const PreviewAnswer = Type.Object({
 	waves: Type.Array(Sample),
 	left_out: Type.Record(Type.String(), Sample),
+	known_bad: Type.Object(Sample.properties, {
+		description: "In the waves, but they came back from this release and will refuse it: each is a failure",
+	}),
 	warnings: Type.Array(Type.String()),
 });
 

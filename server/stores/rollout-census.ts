@@ -10,10 +10,12 @@ import {
 	type TargetDevice,
 	type TargetRollout,
 } from "../domain/rollout-target.js";
+import { isKnownBadAfter } from "../domain/update-history.js";
 import { turn } from "../turn.js";
 import { countMembers, type MemberCount } from "./rollout-member-store.js";
 import { planOf, targetOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
+import { listUpdatesOf } from "./update-store.js";
 
 const PAGE_DEVICES = 2000;
 /** Devices named in a preview, for each wave and each reason. */
@@ -26,6 +28,8 @@ export interface Sample {
 
 export interface Preview {
 	readonly waves: readonly Sample[];
+	/** In the waves, and will refuse the release: by their history they keep it for bad. */
+	readonly known_bad: Sample;
 	readonly left_out: Partial<Record<LeftOutReason, Sample>>;
 }
 
@@ -33,9 +37,31 @@ export async function previewRollout(db: Records, row: RolloutRow, release: Rele
 	const rollout = await targetRollout(db, row, release);
 	const waves: Sample[] = rollout.plan.waves.map(() => ({ count: 0, device_ids: [] }));
 	const leftOut: Partial<Record<LeftOutReason, Sample>> = {};
+	const knownBad: Sample = { count: 0, device_ids: [] };
+	const refusing = await devicesRefusing(db, release.id);
 	for await (const devices of targetPages(db, row))
-		for (const device of devices) note(sampleOf(placeOf(device, rollout), waves, leftOut), device.deviceId);
-	return { waves, left_out: leftOut };
+		for (const device of devices) {
+			const placement = placeOf(device, rollout);
+			note(sampleOf(placement, waves, leftOut), device.deviceId);
+			if (placement.kind === "in" && refusing.has(device.deviceId)) note(knownBad, device.deviceId);
+		}
+	return { waves, left_out: leftOut, known_bad: knownBad };
+}
+
+/** Devices whose last update to the release ended so that they refuse it from then on. */
+async function devicesRefusing(db: Records, releaseId: number): Promise<Set<string>> {
+	const refusing = new Set<string>();
+	for (let after = 0; ; ) {
+		const page = await listUpdatesOf(db, releaseId, { after, limit: PAGE_DEVICES });
+		for (const update of page) {
+			if (isKnownBadAfter(update)) refusing.add(update.device_id);
+			else refusing.delete(update.device_id);
+		}
+		const last = page.at(-1);
+		if (last === undefined || page.length < PAGE_DEVICES) return refusing;
+		after = last.id;
+		await turn();
+	}
 }
 
 function sampleOf(

@@ -53,6 +53,22 @@ export async function findKeptUpdates(db: Records, deviceIds: readonly string[])
 	return new Set(ids.filter((id) => id !== null));
 }
 
+/** Of all devices to this release, in rising order of id. */
+export async function listUpdatesOf(
+	db: Records,
+	releaseId: number,
+	page: { readonly after: number; readonly limit: number },
+): Promise<Pick<UpdateRow, "id" | "device_id" | "status" | "error_code">[]> {
+	return db
+		.selectFrom("updates")
+		.select(["id", "device_id", "status", "error_code"])
+		.where("release_id", "=", releaseId)
+		.where("id", ">", page.after)
+		.orderBy("id")
+		.limit(page.limit)
+		.execute();
+}
+
 export async function insertUpdate(db: Records, row: Insertable<UpdateTable>): Promise<UpdateRow> {
 	return db.insertInto("updates").values(row).returningAll().executeTakeFirstOrThrow();
 }
