@@ -12,8 +12,10 @@ export interface RefusalLog {
 	 *
 	 * Threat: noise of one kind that hides events of another. So each type is counted by itself, and `kind` (default: the
 	 * type) tells apart what of one type strangers and holders of a credential can cause, or strangers more or less easily.
+	 * Threat: one who makes it hides others of the kind. So a `source` has but a share of it: who proved to be somebody is
+	 * that device or user, a stranger the address.
 	 */
-	note(event: SecurityEvent, kind?: RefusalKind): Promise<void>;
+	note(event: SecurityEvent, source: string, kind?: RefusalKind): Promise<void>;
 }
 
 /** A fixed set: each has a count in memory. */
@@ -21,6 +23,8 @@ export type RefusalKind = SecurityEvent["type"] | "refresh-token-unknown" | "cur
 
 /** Of each kind. */
 export const REFUSALS_PER_MINUTE = 60;
+/** Of each source, within its kind. */
+export const REFUSALS_PER_SOURCE = 20;
 const MINUTE_MS = 60_000;
 
 export interface RefusalLogOptions {
@@ -37,8 +41,8 @@ export function createRefusalLog({ db, log, nowMs }: RefusalLogOptions): Refusal
 		return budget;
 	};
 	return {
-		async note(event, kind = event.type) {
-			const leftOutCount = budgetOf(kind).take(nowMs());
+		async note(event, source, kind = event.type) {
+			const leftOutCount = budgetOf(kind).take(source, nowMs());
 			if (leftOutCount === undefined) return;
 			const details = leftOutCount > 0 ? { ...event.details, left_out: leftOutCount } : event.details;
 			const events = [{ ...event, details }];
@@ -55,23 +59,29 @@ export function createRefusalLog({ db, log, nowMs }: RefusalLogOptions): Refusal
 
 interface Budget {
 	/** How many were left out since the last one that was written; undefined: this one is left out as well. */
-	take(nowMs: number): number | undefined;
+	take(source: string, nowMs: number): number | undefined;
 }
 
 function createBudget(): Budget {
 	let minuteStartMs = Number.NEGATIVE_INFINITY;
 	let count = 0;
+	/** Of those that were written: no more than there may be of the kind. */
+	const sourceCounts = new Map<string, number>();
 	let leftOutCount = 0;
 	return {
-		take(nowMs) {
+		take(source, nowMs) {
 			if (Math.abs(nowMs - minuteStartMs) >= MINUTE_MS) {
 				minuteStartMs = nowMs;
 				count = 0;
+				sourceCounts.clear();
 			}
-			if (++count > REFUSALS_PER_MINUTE) {
+			const sourceCount = sourceCounts.get(source) ?? 0;
+			if (count >= REFUSALS_PER_MINUTE || sourceCount >= REFUSALS_PER_SOURCE) {
 				leftOutCount++;
 				return undefined;
 			}
+			count++;
+			sourceCounts.set(source, sourceCount + 1);
 			const told = leftOutCount;
 			leftOutCount = 0;
 			return told;

@@ -47,10 +47,10 @@ export function createProcessMetrics(): ProcessMetrics {
 		observe: (server) => observe(server, counters),
 		countRefusals: (refusals) => ({
 			...refusals,
-			note(event, kind) {
+			note(event, source, kind) {
 				const { cause } = event.details;
 				counters.refusals.inc({ type: event.type, cause: typeof cause === "string" ? causeOf(cause) : "" });
-				return refusals.note(event, kind);
+				return refusals.note(event, source, kind);
 			},
 		}),
 		watch(name, help, read) {

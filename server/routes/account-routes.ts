@@ -84,9 +84,10 @@ async function refuse(
 	request: FastifyRequest,
 	reply: FastifyReply,
 ): Promise<FastifyReply> {
-	const { name } = operatorOf(request);
+	const { actor, name } = operatorOf(request);
 	const details = { name, address: request.ip, path: request.routeOptions.url };
 	// Threat: whoever got hold of a session and guesses the password behind the noise of strangers.
-	await services.refusals.note({ log: "security", type: "login_failed", details }, "current-password-wrong");
+	const event = { log: "security", type: "login_failed", details } as const;
+	await services.refusals.note(event, actor, "current-password-wrong");
 	return sendProblem(reply, { status: 401, code: "auth-failed", detail: "the current password is wrong" });
 }

@@ -89,11 +89,14 @@ async function refuseStranger(
 	const code = request.headers.authorization === undefined ? "auth-missing" : "auth-failed";
 	request.log.debug({ code }, "operator refused");
 	if (code === "auth-failed")
-		await services.refusals.note({
-			log: "security",
-			type: "admin_auth_failed",
-			details: { address: request.ip, path: request.routeOptions.url },
-		});
+		await services.refusals.note(
+			{
+				log: "security",
+				type: "admin_auth_failed",
+				details: { address: request.ip, path: request.routeOptions.url },
+			},
+			request.ip,
+		);
 	reply.header("www-authenticate", "Bearer");
 	const detail = code === "auth-missing" ? "no bearer token" : "wrong or expired bearer token";
 	return sendProblem(reply, { status: 401, code, detail });
@@ -106,11 +109,8 @@ async function refuseRole(
 	needed: Role,
 ): Promise<FastifyReply> {
 	const { actor, role } = operatorOf(request);
-	await services.refusals.note({
-		log: "security",
-		type: "access_denied",
-		details: { actor, role, needed, method: request.method, path: request.routeOptions.url },
-	});
+	const details = { actor, role, needed, method: request.method, path: request.routeOptions.url };
+	await services.refusals.note({ log: "security", type: "access_denied", details }, actor);
 	return sendProblem(reply, { status: 403, code: "forbidden", detail: `needs the role ${needed}` });
 }
 

@@ -116,12 +116,16 @@ async function admit(
 	const { code, cause, deviceId } = authentication;
 	request.log.debug({ code, cause, device: deviceId }, "device refused");
 	if (code === "auth-failed")
-		await services.refusals.note({
-			log: "security",
-			type: "auth_failed",
-			deviceId,
-			details: { cause, address: request.ip, path: request.routeOptions.url },
-		});
+		await services.refusals.note(
+			{
+				log: "security",
+				type: "auth_failed",
+				deviceId,
+				details: { cause, address: request.ip, path: request.routeOptions.url },
+			},
+			// Of the device there is only the word of whoever asks.
+			request.ip,
+		);
 	reply.header("www-authenticate", AUTH_SCHEME);
 	const detail = code === "auth-missing" ? "no device credential" : "device not authenticated";
 	return sendProblem(reply, { status: 401, code, detail });
@@ -161,12 +165,8 @@ async function refuseStale(
 		"device refused",
 	);
 	if (isRepeated) {
-		await services.refusals.note({
-			log: "security",
-			type: "nonce_replayed",
-			deviceId,
-			details: { nonce: caller.nonce, next_nonce: nextNonce, address: request.ip },
-		});
+		const details = { nonce: caller.nonce, next_nonce: nextNonce, address: request.ip };
+		await services.refusals.note({ log: "security", type: "nonce_replayed", deviceId, details }, deviceId);
 	}
 	return sendProblem(reply, {
 		status: 401,
@@ -197,16 +197,16 @@ export async function noteTypeMismatch(
 	claimed: { readonly deviceType: string; readonly chip: string | undefined },
 ): Promise<void> {
 	const { device } = callerOf(request);
+	const { device_id: deviceId } = device;
+	const details = {
+		registered_type: device.device_type,
+		registered_chip: device.chip ?? undefined,
+		claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
+		claimed_chip: claimed.chip,
+	};
 	// Bounded: the device comes again every few seconds until somebody mends its registration.
-	await services.refusals.note({
-		log: "security",
-		type: "device_type_mismatch",
-		deviceId: device.device_id,
-		details: {
-			registered_type: device.device_type,
-			registered_chip: device.chip ?? undefined,
-			claimed_type: NAME_PATTERN.test(claimed.deviceType) ? claimed.deviceType : undefined,
-			claimed_chip: claimed.chip,
-		},
-	});
+	await services.refusals.note(
+		{ log: "security", type: "device_type_mismatch", deviceId, details },
+		deviceId,
+	);
 }

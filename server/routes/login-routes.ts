@@ -90,15 +90,13 @@ async function refuseLogin(
 ): Promise<FastifyReply> {
 	const { name } = request.body as Static<typeof LoginBody>;
 	const isLocked = outcome.kind === "locked";
-	await services.refusals.note({
-		log: "security",
-		type: isLocked ? "login_locked" : "login_failed",
+	const details = {
 		// A name that nobody has may be a password in the wrong field.
-		details: {
-			name: outcome.kind === "refused" && outcome.isNameKnown ? name : undefined,
-			address: request.ip,
-		},
-	});
+		name: outcome.kind === "refused" && outcome.isNameKnown ? name : undefined,
+		address: request.ip,
+	};
+	const type = isLocked ? "login_locked" : "login_failed";
+	await services.refusals.note({ log: "security", type, details }, request.ip);
 	if (outcome.kind === "refused")
 		return sendProblem(reply, { status: 401, code: "auth-failed", detail: "wrong name or password" });
 	reply.header("retry-after", outcome.retryAfterS);
@@ -125,7 +123,7 @@ async function refresh(
 		details,
 	} as const;
 	// Threat: invented refresh tokens, which cost nothing, that hide who guesses passwords.
-	await services.refusals.note(event, isReused ? undefined : "refresh-token-unknown");
+	await services.refusals.note(event, request.ip, isReused ? undefined : "refresh-token-unknown");
 	return sendProblem(reply, { status: 401, code: "auth-failed", detail: "log in again" });
 }
 

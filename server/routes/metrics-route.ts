@@ -39,7 +39,8 @@ export function registerScrapersMetricsRoute(server: Server, services: Services)
 		}
 		const code = request.headers.authorization === undefined ? "auth-missing" : "auth-failed";
 		const details = { cause: "wrong metrics token", address: request.ip, path: METRICS_PATH };
-		if (code === "auth-failed") await refusals.note({ log: "security", type: "admin_auth_failed", details });
+		const event = { log: "security", type: "admin_auth_failed", details } as const;
+		if (code === "auth-failed") await refusals.note(event, request.ip);
 		reply.header("www-authenticate", "Bearer");
 		return sendProblem(reply, { status: 401, code, detail: "no or a wrong metrics token" });
 	});
