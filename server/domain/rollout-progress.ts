@@ -88,21 +88,36 @@ function isEmptyOnTheWay(plan: RolloutPlan, { wave, waves }: RolloutProgress): b
 
 function isMet({ rule, counts }: Gate, progress: RolloutProgress): boolean {
 	if (finishedOf(counts) < Math.min(rule.min_finished_count, counts.size)) return false;
-	// Where the operator resumed in spite of it, failures are proof enough.
-	const isProven = total(progress, ({ succeeded }) => succeeded) > 0 || progress.forgiven.finished > 0;
 	// Threat: a release that leaves boards without a word. Those that came through, or report their failure, come first.
 	const { succeeded, failed, overdue } = counts;
 	const isQuiet = overdue > 0 && succeeded * 100 < rule.min_success_percent * (succeeded + failed + overdue);
-	return (rule.min_finished_count === 0 || isProven) && !isQuiet && !isShort({ rule, counts }, progress);
+	return (rule.min_finished_count === 0 || isProven(progress)) && !isQuiet && !isShort({ rule, counts }, progress);
+}
+
+/** One device shows that the release can work. Where the operator resumed in spite of it, failures are proof enough. */
+function isProven(progress: RolloutProgress): boolean {
+	return total(progress, ({ succeeded }) => succeeded) > 0 || progress.forgiven.finished > 0;
 }
 
 /** Everyone is through and too few of them well: by itself that never gets better. */
 function shortfall(plan: RolloutPlan, progress: RolloutProgress): string | undefined {
 	const isOver = ({ counts }: Gate) => counts.size > 0 && finishedOf(counts) >= counts.size;
-	const gate = gatesOf(plan, progress).find((item) => isOver(item) && isShort(item, progress));
-	if (gate === undefined) return undefined;
+	const gates = gatesOf(plan, progress);
+	const gate = gates.find((item) => isOver(item) && isShort(item, progress));
+	if (gate === undefined) return isHopeless(plan, progress, gates) ? noneSucceeded(progress) : undefined;
 	const { counts, rule } = gate;
 	return `${counts.succeeded} of ${finishedOf(counts)} devices of the wave succeeded, less than ${rule.min_success_percent} %`;
+}
+
+/** One must have succeeded, and nobody is left in the open waves who could: the failed ones may be of a wave before. */
+function isHopeless(plan: RolloutPlan, progress: RolloutProgress, gates: readonly Gate[]): boolean {
+	if (isProven(progress) || gates.every(({ rule }) => rule.min_finished_count === 0)) return false;
+	if (total(progress, finishedOf) === 0 || isEmptyOnTheWay(plan, progress)) return false;
+	return progress.waves.slice(0, progress.wave + 1).every((wave) => finishedOf(wave) >= wave.size);
+}
+
+function noneSucceeded(progress: RolloutProgress): string {
+	return `none of ${total(progress, finishedOf)} devices succeeded`;
 }
 
 function isShort({ rule, counts }: Gate, progress: RolloutProgress): boolean {

@@ -120,6 +120,15 @@ describe("a rollout", () => {
 		expect(
 			decided(
 				[
+					[10, 0, 10],
+					[90, 0, 0],
+				],
+				{ plan: lenient },
+			),
+		).toBe("none of 10 devices succeeded");
+		expect(
+			decided(
+				[
 					[10, 1, 3],
 					[90, 0, 0],
 				],
@@ -234,6 +243,48 @@ describe("a rollout", () => {
 				{ forgiven },
 			),
 		).toMatch(/3 of 3/);
+	});
+
+	it("stops where nobody is left to succeed, though the open wave is not that of who failed", () => {
+		const asking = planWith({ waves: [wave_(10), wave_(100, { min_finished_count: 1 })] });
+		const late: Counts[] = [
+			[1, 0, 1],
+			[0, 0, 0],
+		];
+		expect(decided(late, { wave: 1, plan: asking })).toBe("none of 1 devices succeeded");
+		const forgiven = { finished: 1, failed: 1 };
+		expect(decided(late, { wave: 1, plan: asking, forgiven })).toBe("complete");
+	});
+
+	it("never rests when everyone of the open waves is through", () => {
+		const rule = fc.record({
+			min_finished_count: fc.nat(3),
+			min_success_percent: fc.nat(100),
+			min_wait_minutes: fc.nat(10),
+		});
+		const open = fc.tuple(fc.nat(3), fc.nat(3)).map(([ok, bad]): Counts => [ok + bad, ok, bad]);
+		const closed = fc.nat(5).map((size): Counts => [size, 0, 0]);
+		const three = [rule, rule, rule] as const;
+		fc.assert(
+			fc.property(
+				fc.nat(2),
+				fc.tuple(...three),
+				fc.tuple(open, open, open),
+				closed,
+				fc.boolean(),
+				(...given) => {
+					const [wave, rules, through, rest, isForgiven] = given;
+					const waves = through.map((counts, index) => (index <= wave ? counts : rest));
+					const sum = (at: 0 | 2) => waves.slice(0, wave + 1).reduce((all, counts) => all + counts[at], 0);
+					fc.pre(sum(0) > 0);
+					const forgiven = isForgiven ? { finished: sum(0), failed: sum(2) } : { finished: 0, failed: 0 };
+					const [first, second, third] = rules;
+					const waves_ = [wave_(10, first), wave_(50, second), wave_(100, third)];
+					expect(decided(waves, { wave, forgiven, plan: planWith({ waves: waves_ }) })).not.toBe("nothing");
+				},
+			),
+			{ numRuns: 1000 },
+		);
 	});
 
 	it("never opens a wave or completes at more failures than its stop rule allows", () => {
