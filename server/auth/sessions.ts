@@ -5,6 +5,7 @@ import {
 	addSession,
 	findSession,
 	findSessionUser,
+	noteLogIn,
 	revokeSession,
 	rotateToken,
 } from "../stores/user-store.js";
@@ -37,13 +38,19 @@ export interface SessionTokens {
 	readonly must_change_password: boolean;
 }
 
-/** Within the transaction that notes the log-in. */
+/**
+ * Notes the log-in of the user whose password was checked, within a transaction. Undefined where the user was deactivated
+ * since, or has another password: whoever changed that has ended all sessions there were. (Threat: somebody who knows the
+ * old password logs in at that moment, and stays.)
+ */
 export async function openSession(
 	tools: SessionTools,
 	transaction: Records,
 	user: UserRow,
-): Promise<SessionTokens> {
+): Promise<SessionTokens | undefined> {
 	const nowMs = tools.nowMs();
+	if (!(await noteLogIn(transaction, { id: user.id, passwordHash: user.password_hash, nowMs })))
+		return undefined;
 	const id = randomBytes(ID_BYTES).toString("hex");
 	const refreshToken = newRefreshToken(id);
 	const expiresAtMs = nowMs + SESSION_MS;

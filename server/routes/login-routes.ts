@@ -12,7 +12,6 @@ import {
 import type { Server, Services } from "../services.js";
 import { appendAudit } from "../stores/audit-store.js";
 import type { UserRow } from "../stores/tables.js";
-import { updateUser } from "../stores/user-store.js";
 import { PasswordSchema, SessionAnswer, UserNameSchema } from "./access-schemas.js";
 import { describe } from "./operation.js";
 import { sendProblem } from "./problems.js";
@@ -54,7 +53,10 @@ export function registerLoginRoutes(server: Server, services: Services): void {
 	server.post("/api/auth/login", { schema: LOGIN }, async (request, reply) => {
 		const outcome = await checkCredentials(services, { ...request.body, address: request.ip });
 		if (outcome.kind !== "accepted") return refuseLogin(services, request, reply, outcome);
-		return noStore(reply).send(await logIn(services, request, outcome.user));
+		const tokens = await logIn(services, request, outcome.user);
+		if (tokens === undefined)
+			return refuseLogin(services, request, reply, { kind: "refused", isNameKnown: true });
+		return noStore(reply).send(tokens);
 	});
 	server.post("/api/auth/refresh", { schema: REFRESH }, async (request, reply) =>
 		refresh(services, request, reply, request.body),
@@ -65,11 +67,16 @@ export function registerLoginRoutes(server: Server, services: Services): void {
 	});
 }
 
-async function logIn(services: Services, request: FastifyRequest, user: UserRow): Promise<SessionTokens> {
+/** Undefined: what was checked does not hold any more. */
+async function logIn(
+	services: Services,
+	request: FastifyRequest,
+	user: UserRow,
+): Promise<SessionTokens | undefined> {
 	const nowMs = services.nowMs();
 	return services.db.transaction().execute(async (transaction) => {
-		await updateUser(transaction, user.id, { last_login_at_ms: nowMs });
 		const tokens = await openSession(services, transaction, user);
+		if (tokens === undefined) return undefined;
 		await appendAudit(transaction, {
 			actor: `user:${user.name}`,
 			role: user.role,

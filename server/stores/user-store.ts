@@ -35,6 +35,21 @@ export async function updateUser(db: Records, id: number, changes: Updateable<Us
 	return db.updateTable("users").set(changes).where("id", "=", id).returningAll().executeTakeFirstOrThrow();
 }
 
+/** False where the user is not active, or has another password than `passwordHash`, by now. */
+export async function noteLogIn(
+	db: Records,
+	user: { readonly id: number; readonly passwordHash: string; readonly nowMs: number },
+): Promise<boolean> {
+	const result = await db
+		.updateTable("users")
+		.set({ last_login_at_ms: user.nowMs })
+		.where("id", "=", user.id)
+		.where("password_hash", "=", user.passwordHash)
+		.where("is_active", "=", 1)
+		.executeTakeFirst();
+	return result.numUpdatedRows === 1n;
+}
+
 /** False where the user's password is another one than `fromHash` by now: somebody was first, or an admin reset it. */
 export async function changePassword(
 	db: Records,
