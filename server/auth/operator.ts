@@ -9,6 +9,8 @@ export interface Operator {
 	readonly actor: string;
 	readonly name: string;
 	readonly role: Role;
+	/** When the request was let in. */
+	readonly admittedAtMs: number;
 	/** Undefined for a token. */
 	readonly session: OperatorSession | undefined;
 }

@@ -12,8 +12,10 @@ import {
 } from "../../src/protocol/limits.js";
 import { announce } from "../announce.js";
 import { audit } from "../auth/audit.js";
+import { operatorBehind } from "../auth/operator-authenticator.js";
 import type { LogEvent } from "../domain/event.js";
 import { channelOf } from "../domain/release-channel.js";
+import { isAllowed } from "../domain/role.js";
 import type { Services } from "../services.js";
 import { appendEvents } from "../stores/event-store.js";
 import { type Published, publishRelease, type Upload, type UploadTerms } from "../stores/publish-release.js";
@@ -127,6 +129,10 @@ async function notePublication(
 	{ transaction, published }: { readonly transaction: Records; readonly published: Published },
 ): Promise<void> {
 	const { id, device_type, version, channel, hash } = published.release;
+	// The image came behind the hooks that ask who it is (admin-scope.ts).
+	const operator = await operatorBehind({ ...services, db: transaction }, request);
+	if (operator === undefined || !isAllowed(operator.role, request.routeOptions.config.role ?? "admin"))
+		throw new FotaError("forbidden", "the right to publish was taken back during the upload");
 	await audit(transaction, request, {
 		action: "release.publish",
 		target: `release:${id}`,
