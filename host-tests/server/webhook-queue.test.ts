@@ -12,6 +12,7 @@ import type { Records } from "../../server/stores/tables.js";
 import {
 	deactivateWebhook,
 	deleteWebhook,
+	findWebhook,
 	insertWebhook,
 	replaceSalt,
 	updateWebhook,
@@ -198,6 +199,39 @@ describe("a webhook that is changed when a round has just read it", () => {
 			await appendEvents(transaction, [{ log: "fota", type: "device_registered", details: {} }], 3);
 		});
 		expect(receiver.received).toEqual([]);
+	});
+});
+
+describe("a webhook whose target is changed while an attempt at the one before is under way", () => {
+	it("is not switched off by what the one before answers", async () => {
+		const { db, close } = await openTestDatabase();
+		const receiver = await WebhookReceiver.start();
+		receiver.status = 410;
+		const url = `http://old.example:${receiver.port}/hook`;
+		const { id } = await insertWebhook(db, { ...FIELDS, url, salt: "00", createdBy: "t", nowMs: 1 });
+		await insertDeliveries(db, [{ webhookId: id, eventId: undefined, type: "t", body: "{}" }], 1);
+		const worker = createDeliveryWorker({
+			db,
+			masterKey: Buffer.alloc(32),
+			log: pino({ level: "silent" }),
+			nowMs: () => 2,
+			send: {
+				isPrivateAllowed: true,
+				resolve(_name, _options, found) {
+					const change = { fields: { ...FIELDS, url: receiver.url }, nowMs: 2 };
+					void updateWebhook(db, id, change).then(() => found(null, [{ address: "127.0.0.1", family: 4 }]));
+				},
+			},
+		});
+		await worker.poll();
+		await worker.close();
+		expect(receiver.received).toHaveLength(1);
+		const still = { is_active: 1, deactivated_reason: null, failing_since_ms: null };
+		expect(await findWebhook(db, id)).toMatchObject(still);
+		const [delivery] = await db.selectFrom("webhook_deliveries").selectAll().execute();
+		expect(delivery).toMatchObject({ status: "waiting", response_status: 410 });
+		await receiver.close();
+		await close();
 	});
 });
 

@@ -14,6 +14,7 @@ import {
 	deactivateWebhook,
 	findWebhook,
 	listActiveWebhooks,
+	lockWebhook,
 	noteFailure,
 	noteSuccess,
 } from "../stores/webhook-store.js";
@@ -157,34 +158,28 @@ async function record(options: DeliveryWorkerOptions, attempt: Attempt): Promise
 	const nextTryAtMs = nextTryMs(delivery.attempts, nowMs, (options.random ?? Math.random)());
 	const status = nextTryAtMs === undefined ? "failed" : "waiting";
 	if (!(await recordAttempt(db, delivery, { outcome, status, nextTryAtMs, nowMs }))) return;
-	const failingSinceMs = await noteFailure(db, webhook.id, nowMs);
-	const reason = deactivationReason(outcome, failingSinceMs, nowMs);
-	if (reason !== undefined) await switchOff(options, webhook.id, reason);
+	const events = await db.transaction().execute(async (transaction) => {
+		const current = await lockWebhook(transaction, webhook.id);
+		// What the target before says is nothing against the one that an admin has given it since.
+		if (current?.url !== webhook.url) return [];
+		const failingSinceMs = await noteFailure(transaction, webhook.id, nowMs);
+		const reason = deactivationReason(outcome, failingSinceMs, nowMs);
+		return reason === undefined ? [] : switchOff(transaction, webhook.id, { reason, nowMs });
+	});
+	announce(log, events);
 }
 
+/** Returns the event of it; none where it is off already. */
 async function switchOff(
-	{ db, log, nowMs }: DeliveryWorkerOptions,
+	transaction: Records,
 	webhookId: number,
-	reason: string,
-): Promise<void> {
-	const event: LogEvent = {
-		log: "fota",
-		type: "webhook_deactivated",
-		details: { webhook_id: webhookId, reason },
-	};
-	const isDone = await db.transaction().execute(async (transaction) => {
-		if (!(await deactivateWebhook(transaction, webhookId, { reason, nowMs: nowMs() }))) return false;
-		await appendEvents(transaction, [event], nowMs());
-		const target = `webhook:${webhookId}`;
-		const details = { reason };
-		await appendAudit(transaction, {
-			actor: "server",
-			action: "webhook.deactivate",
-			target,
-			details,
-			nowMs: nowMs(),
-		});
-		return true;
-	});
-	if (isDone) announce(log, [event]);
+	{ reason, nowMs }: { readonly reason: string; readonly nowMs: number },
+): Promise<LogEvent[]> {
+	if (!(await deactivateWebhook(transaction, webhookId, { reason, nowMs }))) return [];
+	const details = { webhook_id: webhookId, reason };
+	const event: LogEvent = { log: "fota", type: "webhook_deactivated", details };
+	await appendEvents(transaction, [event], nowMs);
+	const done = { actor: "server", action: "webhook.deactivate", target: `webhook:${webhookId}` };
+	await appendAudit(transaction, { ...done, details: { reason }, nowMs });
+	return [event];
 }
