@@ -1,5 +1,5 @@
 // The queue of webhooks with two servers on one database: who queues, who sends, what a server that went away leaves.
-import type { KyselyPlugin } from "kysely";
+import { type KyselyPlugin, sql } from "kysely";
 import { pino } from "pino";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -232,6 +232,46 @@ describe("a webhook whose target is changed while an attempt at the one before i
 		expect(delivery).toMatchObject({ status: "waiting", response_status: 410 });
 		await receiver.close();
 		await close();
+	});
+});
+
+describe.runIf(databaseKind === "PostgreSQL")("a message that is asked for", () => {
+	let db: Records;
+	let id: number;
+	beforeEach(async () => {
+		db = openDatabase(database.url ?? "");
+		await migrateToLatest(db);
+		id = (await insertWebhook(db, { ...FIELDS, salt: "00", createdBy: "t", nowMs: 1 })).id;
+	});
+	afterEach(() => db.destroy());
+	const deliveries = () => db.selectFrom("webhook_deliveries").selectAll().execute();
+	/** How many transactions on this database wait for a lock. */
+	async function blockedCount(): Promise<number> {
+		const { rows } = await sql<{ count: number }>`select count(*) as count from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
+		return Number(rows[0]?.count);
+	}
+
+	it("does not wait for ever at a webhook that is just being switched off", async () => {
+		const [finished] = await insertDeliveries(
+			db,
+			[{ webhookId: id, eventId: undefined, type: "t", body: "{}" }],
+			1,
+		);
+		const rig = new ServerRig(await createRigApp({ databaseUrl: database.url, every: () => () => {} }));
+		const path = `/api/webhooks/${id}`;
+		let answeredCount = 0;
+		const ask = (url: string) => rig.post(url).finally(() => answeredCount++);
+		const { asked } = await db.transaction().execute(async (transaction) => {
+			await deactivateWebhook(transaction, id, { reason: "t", nowMs: 2 });
+			const urls = [`${path}/test`, `${path}/deliveries/${finished?.id}/redeliver`];
+			const asked = Promise.all(urls.map(ask));
+			await expect.poll(async () => answeredCount + (await blockedCount())).toBe(2);
+			return { asked };
+		});
+		expect((await asked).map(({ statusCode }) => statusCode)).toEqual([400, 400]);
+		expect((await deliveries()).map(({ status }) => status)).toEqual(["dropped"]);
+		await rig.close();
 	});
 });
 

@@ -5,6 +5,7 @@ import { audit } from "../auth/audit.js";
 import type { Server, Services } from "../services.js";
 import { insertDeliveries, listDeliveries, redeliver } from "../stores/delivery-store.js";
 import type { Records } from "../stores/tables.js";
+import { lockWebhook } from "../stores/webhook-store.js";
 import { describe } from "./operation.js";
 import { knownWebhook } from "./webhook-routes.js";
 import {
@@ -83,7 +84,9 @@ export function registerWebhookDeliveryRoutes(server: Server, services: Services
 	);
 }
 
-async function activeWebhook(db: Records, id: number): Promise<void> {
-	const row = await knownWebhook(db, id);
+/** Until the end of the transaction. */
+async function activeWebhook(transaction: Records, id: number): Promise<void> {
+	const row = await lockWebhook(transaction, id);
+	if (row === undefined) throw new FotaError("not-found", "no such webhook");
 	if (row.is_active !== 1) throw new FotaError("request-malformed", "the webhook is switched off");
 }
