@@ -5,7 +5,13 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { webhookSecret } from "../../server/auth/webhook-secret.js";
 import { openDatabase } from "../../server/stores/database.js";
-import { claimDue, insertDeliveries, recordAttempt } from "../../server/stores/delivery-store.js";
+import {
+	claimDue,
+	insertDeliveries,
+	recordAttempt,
+	redeliver,
+	removeFinished,
+} from "../../server/stores/delivery-store.js";
 import { appendEvents } from "../../server/stores/event-store.js";
 import { migrateToLatest } from "../../server/stores/migrate.js";
 import type { Records } from "../../server/stores/tables.js";
@@ -272,6 +278,29 @@ describe.runIf(databaseKind === "PostgreSQL")("a message that is asked for", () 
 		expect((await asked).map(({ statusCode }) => statusCode)).toEqual([400, 400]);
 		expect((await deliveries()).map(({ status }) => status)).toEqual(["dropped"]);
 		await rig.close();
+	});
+
+	it("once more is not removed with those that were finished as long ago", async () => {
+		const [made] = await insertDeliveries(
+			db,
+			[{ webhookId: id, eventId: undefined, type: "t", body: "{}" }],
+			1,
+		);
+		const claimed = made ?? expect.fail();
+		await recordAttempt(db, claimed, {
+			outcome: OUTCOME,
+			status: "delivered",
+			nextTryAtMs: undefined,
+			nowMs: 2,
+		});
+		const { removed } = await db.transaction().execute(async (transaction) => {
+			await redeliver(transaction, { webhookId: id, id: claimed.id, nowMs: DAY_MS });
+			const removed = removeFinished(db, { beforeMs: DAY_MS, limit: 10 });
+			await expect.poll(blockedCount).toBe(1);
+			return { removed };
+		});
+		expect(await removed).toBe(0);
+		expect(await deliveries()).toMatchObject([{ status: "waiting" }]);
 	});
 });
 

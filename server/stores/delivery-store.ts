@@ -160,6 +160,8 @@ export async function removeFinished(
 		.where("id", "in", (from) =>
 			from.selectFrom("webhook_deliveries").select("id").where("finished_at_ms", "<", beforeMs).limit(limit),
 		)
+		// Once more: one that is sent again at this moment is not finished any more.
+		.where("finished_at_ms", "<", beforeMs)
 		.executeTakeFirst();
 	return Number(result.numDeletedRows);
 }
