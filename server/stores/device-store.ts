@@ -14,6 +14,11 @@ export async function findDevice(db: Records, deviceId: string): Promise<DeviceR
 	return db.selectFrom("devices").selectAll().where("device_id", "=", deviceId).executeTakeFirst();
 }
 
+/** Of two rows of one device that were read one after the other: no other board was given the name in between. */
+export function isSameBoard(a: DeviceRow, b: DeviceRow): boolean {
+	return a.device_key === b.device_key && a.key_generation === b.key_generation;
+}
+
 /**
  * Registers a device, or registers it again with another type or key. Its nonces go on rising in either case, so what
  * was sent before stays used.

@@ -8,6 +8,7 @@ import { SLOTS_KEPT_MAX, slotsOfReport, slotsToKeep } from "../domain/device-slo
 import type { LogEvent } from "../domain/event.js";
 import { eventsOfReport, isImageVerified, type ReportBefore } from "../domain/report-events.js";
 import type { RolloutJudge } from "../rollout-judge.js";
+import { findDevice, isSameBoard } from "./device-store.js";
 import { appendEvents } from "./event-store.js";
 import { findSlots, forgetOtherSlots, saveSlots } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
@@ -62,7 +63,7 @@ async function record(
 ): Promise<Recorded> {
 	const { device_id: deviceId, device_type: deviceType } = device;
 	await lockDevice(db, deviceId);
-	await checkSameBoard(db, device);
+	await checkStillLetIn(db, device);
 	const row = await findStatus(db, deviceId);
 	const before = row && reportOf(row);
 	const events = eventsOfReport(deviceId, before, report);
@@ -92,16 +93,16 @@ async function recordSlots(
 		await forgetOtherSlots(db, deviceId, slotsToKeep(known, changed, report));
 }
 
-/** Another board may have been given the name, and another key, since the report was let in. */
-async function checkSameBoard(db: Records, device: DeviceRow): Promise<void> {
-	const { device_key: key, key_generation: generation } = device;
-	const now = await db
-		.selectFrom("devices")
-		.select(["device_key", "key_generation"])
-		.where("device_id", "=", device.device_id)
-		.executeTakeFirst();
-	if (now?.device_key !== key || now.key_generation !== generation)
+/**
+ * Another board may have been given the name, and another key, since the report was let in, or the device was taken out of
+ * service: its update has ended then, and would be taken up again.
+ */
+async function checkStillLetIn(db: Records, device: DeviceRow): Promise<void> {
+	const now = await findDevice(db, device.device_id);
+	if (now === undefined || !isSameBoard(now, device))
 		throw new FotaError("auth-failed", "the device has another key by now");
+	if (now.decommissioned_at_ms !== null)
+		throw new FotaError("auth-failed", "the device was taken out of service");
 }
 
 async function weighOrder(

@@ -2,13 +2,14 @@
 // database of its own.
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { replaceKey } from "../../../server/stores/device-service.js";
+import { decommission, replaceKey } from "../../../server/stores/device-service.js";
 import { registerDevice } from "../../../server/stores/device-store.js";
 import { listEvents } from "../../../server/stores/event-store.js";
 import { findSlots } from "../../../server/stores/fleet-store.js";
 import { type ReportTools, recordReport } from "../../../server/stores/record-report.js";
 import { findStatus } from "../../../server/stores/status-store.js";
 import type { DeviceRow, Records } from "../../../server/stores/tables.js";
+import { findLatestUpdate } from "../../../server/stores/update-store.js";
 import type { StatusReport } from "../../../src/protocol/status-report.js";
 import { openTestDatabase } from "../test-database.js";
 
@@ -54,6 +55,15 @@ describe("a report", () => {
 		device = await replaceKey(db, "d", { deviceKeyHex: "ab".repeat(32) });
 		await report();
 		expect(await findStatus(db, "d")).toMatchObject({ version: "1.0.0" });
+	});
+
+	it("that was let in before the device was taken out of service takes up no update that ended with that", async () => {
+		const target = { version: "1.1.0", hash: "ab".repeat(32) };
+		await report({ state: "DOWNLOADING", target, chunksReceived: 8, chunkCount: 9 });
+		await db.transaction().execute((transaction) => decommission(transaction, "d", nowMs));
+		await expect(report({ state: "WRITING", target })).rejects.toMatchObject({ code: "auth-failed" });
+		expect(await findLatestUpdate(db, "d")).toMatchObject({ status: "aborted" });
+		expect(await findStatus(db, "d")).toMatchObject({ state: "DOWNLOADING" });
 	});
 
 	it("leaves eight slots at most, whatever labels a device made up: its own, and the newest heard of", async () => {
