@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../server/stores/database.js";
+import { setTags } from "../../server/stores/fleet-store.js";
 import { lockDevice, takeRolloutLock } from "../../server/stores/locks.js";
 import { changeMember, findMember } from "../../server/stores/rollout-member-store.js";
 import type { Records } from "../../server/stores/tables.js";
@@ -151,6 +152,20 @@ describe.runIf(databaseKind === "PostgreSQL")("a rollout on two servers", () => 
 		expect((await retry.answer).json()).toEqual({ device_count: 1 });
 		await db.destroy();
 		expect(await left.state(id)).toMatchObject({ counts: { retrying: 1, failed: 0 } });
+	});
+
+	it("sorts a device by the tags that were set last, though two set them at once", async () => {
+		const { id } = ((await left.fleet(1)) as [FleetDevice])[0];
+		const db = openDatabase(database.url ?? "");
+		const { answer } = await db.transaction().execute(async (transaction) => {
+			await lockDevice(transaction, id);
+			await setTags(transaction, id, ["roof", "test"]);
+			const answer = right.send("PUT", `/api/devices/${id}/tags`, { tags: ["lab", "test"] });
+			await expect.poll(() => blockedCount(db)).toBe(1);
+			return { answer };
+		});
+		await db.destroy();
+		expect((await answer).json()).toMatchObject({ tags: ["lab", "test"] });
 	});
 
 	it("lets a device that failed go, however long its judgement takes", async () => {

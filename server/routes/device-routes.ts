@@ -12,6 +12,7 @@ import { decommission, reinstate } from "../stores/device-service.js";
 import { findDevice } from "../stores/device-store.js";
 import { appendEvents } from "../stores/event-store.js";
 import { changeDevice, findSlots, findTags, listFleet, setTags } from "../stores/fleet-store.js";
+import { lockDevice } from "../stores/locks.js";
 import { findStatus, findStatuses } from "../stores/status-store.js";
 import type { DeviceRow, Records } from "../stores/tables.js";
 import { findLastFailure } from "../stores/update-store.js";
@@ -254,6 +255,8 @@ async function change(
 	const events: FotaEvent[] =
 		wanted.event === undefined ? [] : [{ log: "fota", type: wanted.event, deviceId, details }];
 	const row = await db.transaction().execute(async (transaction) => {
+		// Of two that set tags at once each would remove the ones before, and leave the other's.
+		await lockDevice(transaction, deviceId);
 		const changed = await wanted.apply(transaction, await knownDevice(transaction, deviceId));
 		await appendEvents(transaction, events, nowMs());
 		const done = { action: wanted.action, target: `device:${deviceId}`, details, nowMs: nowMs() };
