@@ -7,7 +7,7 @@ import { channelsFor } from "../domain/release-channel.js";
 import { memberAfter, placeUntil } from "../domain/rollout-member.js";
 import { chooseOffer, type Offer, type RolloutForDevice, type RolloutTurn } from "../domain/rollout-offer.js";
 import type { RolloutTarget } from "../domain/rollout-plan.js";
-import { findDevice, noteOffer } from "./device-store.js";
+import { findDevice, isSameBoard, noteOffer } from "./device-store.js";
 import { appendEvents } from "./event-store.js";
 import { findTags } from "./fleet-store.js";
 import { lockDevice } from "./locks.js";
@@ -87,7 +87,9 @@ async function offerUnderRollout(
 	await lockDevice(transaction, deviceId);
 	// Places are counted by one at a time; without a limit only a stop has to wait.
 	await lockRollout(transaction, rolloutId, maxDownloads > 0 ? "change" : "use");
-	const device = (await findDevice(transaction, deviceId)) ?? question.device;
+	const device = await findDevice(transaction, deviceId);
+	// The name may be another board's by now, which has not asked.
+	if (device === undefined || !isSameBoard(device, question.device)) return { kind: "nothing" };
 	if (device.decommissioned_at_ms !== null) return { kind: "nothing" };
 	const offer = await choose(transaction, { ...question, device });
 	const turn = turnOf(offer);
