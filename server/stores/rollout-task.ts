@@ -3,6 +3,7 @@
 import { isOpen } from "../domain/update-history.js";
 import { turn } from "../turn.js";
 import { advanceRollout, type RolloutTools } from "./advance-rollouts.js";
+import { findDevice } from "./device-store.js";
 import { lockDevice } from "./locks.js";
 import { endSilentUpdate } from "./record-update.js";
 import { listBusyRollouts } from "./rollout-store.js";
@@ -49,8 +50,10 @@ async function endSilentUpdates({ db, nowMs, silentAfterMs }: RolloutTaskTools):
 	for (const { device_id: deviceId } of silent) {
 		await db.transaction().execute(async (transaction) => {
 			await lockDevice(transaction, deviceId);
+			const device = await findDevice(transaction, deviceId);
 			const latest = await findLatestUpdate(transaction, deviceId);
 			// It may have spoken since.
+			if ((device?.last_seen_at_ms ?? 0) >= beforeMs) return;
 			if (latest === undefined || !isOpen(latest.status) || latest.changed_at_ms >= beforeMs) return;
 			await endSilentUpdate(transaction, latest, nowMs());
 		});
