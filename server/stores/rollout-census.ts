@@ -94,19 +94,27 @@ export async function countWaves(
 	nowMs: number,
 ): Promise<WaveCount> {
 	const rollout = await targetRollout(db, row, release);
-	const through = await devicesThrough(db, row.id);
-	const sizes = rollout.plan.waves.map((_wave, wave) => finishedIn(through.counts, wave));
+	const before = await countMembers(db, row.id);
+	const toCome = rollout.plan.waves.map(() => 0);
 	let deviceCount = 0;
 	for await (const devices of targetPages(db, row)) {
 		deviceCount += devices.length;
-		const members = await through.among(devices.map(({ deviceId }) => deviceId));
+		const through = await throughAmong(
+			db,
+			row.id,
+			devices.map(({ deviceId }) => deviceId),
+		);
 		for (const device of devices) {
-			if (members.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
+			if (through.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
 			const placement = placeOf(device, rollout);
-			if (placement.kind === "in") sizes[placement.wave] = (sizes[placement.wave] ?? 0) + 1;
+			if (placement.kind === "in") toCome[placement.wave] = (toCome[placement.wave] ?? 0) + 1;
 		}
 	}
-	return { sizes, deviceCount };
+	// Who came through in between is in one of the two counts only, and so is who is to be tried again. With one too few
+	// everyone would seem to be through; with one too many the next count tells.
+	const behind = await countMembers(db, row.id);
+	const finished = (wave: number) => Math.max(finishedIn(before, wave), finishedIn(behind, wave));
+	return { sizes: toCome.map((count, wave) => count + finished(wave)), deviceCount };
 }
 
 function finishedIn(counts: readonly MemberCount[], wave: number): number {
@@ -115,21 +123,20 @@ function finishedIn(counts: readonly MemberCount[], wave: number): number {
 		.reduce((sum, { count }) => sum + count, 0);
 }
 
-async function devicesThrough(db: Records, rolloutId: number) {
-	return {
-		counts: await countMembers(db, rolloutId),
-		async among(deviceIds: readonly string[]): Promise<Set<string>> {
-			if (deviceIds.length === 0) return new Set();
-			const rows = await db
-				.selectFrom("rollout_devices")
-				.select(["device_id", "status"])
-				.where("rollout_id", "=", rolloutId)
-				.where("device_id", ">=", deviceIds[0] ?? "")
-				.where("device_id", "<=", deviceIds.at(-1) ?? "")
-				.execute();
-			return new Set(rows.filter(({ status }) => isThrough(status)).map((member) => member.device_id));
-		},
-	};
+async function throughAmong(
+	db: Records,
+	rolloutId: number,
+	deviceIds: readonly string[],
+): Promise<Set<string>> {
+	if (deviceIds.length === 0) return new Set();
+	const rows = await db
+		.selectFrom("rollout_devices")
+		.select(["device_id", "status"])
+		.where("rollout_id", "=", rolloutId)
+		.where("device_id", ">=", deviceIds[0] ?? "")
+		.where("device_id", "<=", deviceIds.at(-1) ?? "")
+		.execute();
+	return new Set(rows.filter(({ status }) => isThrough(status)).map((member) => member.device_id));
 }
 
 async function targetRollout(db: Records, row: RolloutRow, release: ReleaseRow): Promise<TargetRollout> {

@@ -1,13 +1,15 @@
-// What is decided by rows that were read a moment ago, where they changed since: silence, and offers.
+// What is decided by rows that were read a moment ago, where they changed since: silence, offers, and how far a rollout is.
 import type { KyselyPlugin } from "kysely";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { advanceRollout } from "../../../server/stores/advance-rollouts.js";
 import { register } from "../../../server/stores/device-service.js";
 import { registerDevice, takeNonce } from "../../../server/stores/device-store.js";
 import { offerRelease } from "../../../server/stores/offer-release.js";
 import { addReleaseKey, insertRelease } from "../../../server/stores/release-store.js";
-import { findMemberships } from "../../../server/stores/rollout-member-store.js";
+import { changeMember, findMemberships } from "../../../server/stores/rollout-member-store.js";
 import { actOnRollout, createRollout } from "../../../server/stores/rollout-service.js";
+import { findRollout } from "../../../server/stores/rollout-store.js";
 import { runRolloutTask } from "../../../server/stores/rollout-task.js";
 import type { DeviceRow, Records } from "../../../server/stores/tables.js";
 import { findLatestUpdate } from "../../../server/stores/update-store.js";
@@ -23,6 +25,7 @@ const LOG = pino({ level: "silent" });
 let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let db: Records;
 let device: DeviceRow;
+let rolloutId: number;
 beforeEach(async () => {
 	database = await openTestDatabase();
 	db = database.db;
@@ -32,12 +35,36 @@ beforeEach(async () => {
 	const doing = { actor: "t", nowMs: NOW_MS };
 	const plan = { ...OPEN_PLAN, on_stop: "pause", window: null, max_concurrent_downloads: 1 } as const;
 	const wanted = { name: "r", releaseId: release.id, target: { kind: "all" }, plan, priority: 0 } as const;
-	await db.transaction().execute(async (transaction) => {
+	rolloutId = await db.transaction().execute(async (transaction) => {
 		const { id } = await createRollout(transaction, { ...wanted, seed: "00" }, doing);
 		await actOnRollout(transaction, id, "start", doing);
+		return id;
 	});
 });
 afterEach(() => database.close());
+
+/** A database on which `change` is done behind the first answer with such a row. */
+function changeBehind(
+	isRow: (row: Readonly<Record<string, unknown>>) => boolean,
+	change: () => Promise<unknown>,
+) {
+	let changed: Promise<unknown> | undefined;
+	const between: KyselyPlugin = {
+		transformQuery: ({ node }) => node,
+		async transformResult({ result }) {
+			if (!result.rows.some(isRow)) return result;
+			changed ??= change();
+			// SQLite has one connection, which is this query's until it returns; the change is next.
+			if (databaseKind === "PostgreSQL") await changed;
+			return result;
+		},
+	};
+	const end = async () => {
+		expect(changed).toBeDefined();
+		await changed;
+	};
+	return { db: db.withPlugin(between), end };
+}
 
 const ask = (nowMs: number) =>
 	offerRelease(db, {
@@ -76,23 +103,12 @@ describe("an update whose device was silent for a day", () => {
 		await ask(NOW_MS);
 		expect(await findLatestUpdate(db, "d")).toMatchObject({ status: "pending" });
 	});
-	/** `change` is done when the silent devices were just looked up. */
-	async function runTask(change: () => Promise<unknown>): Promise<void> {
-		let changed: Promise<unknown> | undefined;
-		const between: KyselyPlugin = {
-			transformQuery: ({ node }) => node,
-			async transformResult({ result }) {
-				if (!result.rows.some((row) => "flight_record" in row)) return result;
-				changed ??= change();
-				// SQLite has one connection, which is this query's until it returns; the change is next.
-				if (databaseKind === "PostgreSQL") await changed;
-				return result;
-			},
-		};
-		await runRolloutTask({ db: db.withPlugin(between), log: LOG, nowMs: () => nowMs, silentAfterMs: DAY_MS });
-		expect(changed).toBeDefined();
-		await changed;
-	}
+	const runTask = async (change: () => Promise<unknown>) => {
+		// When the silent devices were just looked up.
+		const changing = changeBehind((row) => "flight_record" in row, change);
+		await runRolloutTask({ db: changing.db, log: LOG, nowMs: () => nowMs, silentAfterMs: DAY_MS });
+		await changing.end();
+	};
 
 	it("has ended", async () => {
 		await runTask(async () => {});
@@ -102,5 +118,21 @@ describe("an update whose device was silent for a day", () => {
 	it("goes on where the device was heard of when it was its turn", async () => {
 		await runTask(() => takeNonce(db, { deviceId: "d", nonce: 1, nowMs }));
 		expect(await findLatestUpdate(db, "d")).toMatchObject({ status: "pending" });
+	});
+});
+
+describe("a rollout whose devices are being counted while one comes through", () => {
+	it("is not complete before the others are", async () => {
+		await ask(NOW_MS);
+		await registerDevice(db, { ...BOARD, deviceId: "e", nowMs: NOW_MS });
+		for (const deviceId of ["d", "e"]) await takeNonce(db, { deviceId, nonce: 1, nowMs: NOW_MS });
+		const key = { rolloutId, deviceId: "d" };
+		const counting = changeBehind(
+			(row) => "wave" in row && "count" in row,
+			() => changeMember(db, key, { status: "succeeded", finished_at_ms: NOW_MS }),
+		);
+		await advanceRollout({ db: counting.db, log: LOG, nowMs: () => NOW_MS }, rolloutId);
+		await counting.end();
+		expect(await findRollout(db, rolloutId)).toMatchObject({ state: "running", wave_sizes: "[2]" });
 	});
 });
