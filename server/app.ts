@@ -28,6 +28,7 @@ import type { Records } from "./stores/tables.js";
 import { reloadTls } from "./tls.js";
 
 const ROLLOUT_SEED_BYTES = 16;
+const DOWNLOAD_RECHECK_MS = 5000;
 const DAY_MS = 86_400_000;
 export const DEFAULT_SILENT_AFTER_MS = DAY_MS;
 export const DEFAULT_LOG_RETENTION_MS = 365 * DAY_MS;
@@ -62,6 +63,8 @@ export interface AppOptions extends ServerSettings, LiveOptions {
 	readonly logStream?: DestinationStream | undefined;
 	/** Largest image that is taken, in bytes. Default and maximum: what the protocol allows, 8 MiB. */
 	readonly maxUploadBytes?: number | undefined;
+	/** How often a download under way is asked whether it may go on, in milliseconds. Default 5000. */
+	readonly downloadRecheckMs?: number | undefined;
 	/** Device types whose devices may come with a `Device-ID` header alone. Default: none. */
 	readonly legacyDeviceTypes?: readonly string[] | undefined;
 	/** How long close() waits for requests under way before it cuts them, in milliseconds. Default 10000. */
@@ -170,13 +173,19 @@ function servicesOf(
 	options: AppOptions,
 	made: Omit<
 		Services,
-		"legacyDeviceTypes" | "maxUploadBytes" | "defaultTimeZone" | "isRolloutNeeded" | "newRolloutSeed"
+		| "legacyDeviceTypes"
+		| "maxUploadBytes"
+		| "downloadRecheckMs"
+		| "defaultTimeZone"
+		| "isRolloutNeeded"
+		| "newRolloutSeed"
 	>,
 ): Services {
 	return {
 		...made,
 		legacyDeviceTypes: new Set(options.legacyDeviceTypes),
 		maxUploadBytes: Math.min(options.maxUploadBytes ?? IMAGE_MAX_BYTES, IMAGE_MAX_BYTES),
+		downloadRecheckMs: options.downloadRecheckMs ?? DOWNLOAD_RECHECK_MS,
 		defaultTimeZone: options.defaultTimeZone ?? "UTC",
 		isRolloutNeeded: options.isRolloutNeeded ?? false,
 		newRolloutSeed: options.newRolloutSeed ?? (() => randomBytes(ROLLOUT_SEED_BYTES).toString("hex")),

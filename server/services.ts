@@ -29,6 +29,8 @@ export interface Services extends LiveServices {
 	readonly passwords: Passwords;
 	readonly legacyDeviceTypes: ReadonlySet<string>;
 	readonly maxUploadBytes: number;
+	/** How long a download under way goes on, at most, once the device may not have the release any more. */
+	readonly downloadRecheckMs: number;
 	/** IANA name, for devices that have none of their own. */
 	readonly defaultTimeZone: string;
 	/** Releases go to devices by rollouts only. */

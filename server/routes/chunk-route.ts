@@ -24,6 +24,7 @@ import { findActiveRelease, findReleaseById } from "../stores/release-store.js";
 import type { ReleaseRow } from "../stores/tables.js";
 import { CHUNK_MEDIA } from "./device-answers.js";
 import { callerOf } from "./device-scope.js";
+import { endWithRight } from "./download-watch.js";
 import { describe } from "./operation.js";
 import { ChunkBytesSchema, HashSchema } from "./schemas.js";
 
@@ -77,7 +78,8 @@ export function registerChunkRoute(server: Server, services: Services): void {
 		if (accepted === "frames") {
 			const image = await services.images.open(release.hash);
 			reply.header("content-length", framesLength({ ...range, sizeBytes: release.size_bytes }));
-			return reply.type(CHUNKS_MEDIA_TYPE).send(frameStream(image, range, caller));
+			const stream = frameStream(image, range, caller);
+			return reply.type(CHUNKS_MEDIA_TYPE).send(endWithRight(services, stream, { caller, release }));
 		}
 		if (range.isFirstHeld) throw new FotaError("request-malformed", "held goes with frames only");
 		if (count !== 1) throw new FotaError("request-malformed", "one chunk a request in this representation");

@@ -9,6 +9,7 @@ import type { Server, Services } from "../services.js";
 import { findReleaseById } from "../stores/release-store.js";
 import type { ReleaseRow } from "../stores/tables.js";
 import { callerOf } from "./device-scope.js";
+import { endWithRight } from "./download-watch.js";
 import { imageStream } from "./image-stream.js";
 import { describe } from "./operation.js";
 import { OTA_DOWNLOAD_PATH } from "./ota-messages.js";
@@ -98,7 +99,8 @@ async function answer(
 	describePart(reply, release, decided.kind === "part" ? part : undefined);
 	reply.header("content-length", part.endBytes - part.offsetBytes);
 	if (method === "HEAD") return reply.send();
-	return reply.send(imageStream(await services.images.open(hash), part));
+	const stream = imageStream(await services.images.open(hash), part);
+	return reply.send(endWithRight(services, stream, { caller: callerOf(request), release }));
 }
 
 function describePart(
