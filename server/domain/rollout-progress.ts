@@ -91,7 +91,9 @@ function isMet({ rule, counts }: Gate, progress: RolloutProgress): boolean {
 	// Threat: a release that leaves boards without a word. Those that came through, or report their failure, come first.
 	const { succeeded, failed, overdue } = counts;
 	const isQuiet = overdue > 0 && succeeded * 100 < rule.min_success_percent * (succeeded + failed + overdue);
-	return (rule.min_finished_count === 0 || isProven(progress)) && !isQuiet && !isShort({ rule, counts }, progress);
+	return (
+		(rule.min_finished_count === 0 || isProven(progress)) && !isQuiet && !isShort({ rule, counts }, progress)
+	);
 }
 
 /** One device shows that the release can work. Where the operator resumed in spite of it, failures are proof enough. */

@@ -14,8 +14,13 @@ export function endWithRight(
 	stream: Readable,
 	asked: { readonly caller: Caller; readonly release: ReleaseRow },
 ): Readable {
+	let isAsking = false;
 	const timer = setInterval(async () => {
+		// A database that is slow is not asked by each download again and again.
+		if (isAsking) return;
+		isAsking = true;
 		if (await isOver(services, asked)) stream.destroy();
+		isAsking = false;
 	}, services.downloadRecheckMs).unref();
 	return stream.once("close", () => clearInterval(timer));
 }

@@ -39,7 +39,7 @@ export function registerOtaDeviceRoutes(server: Server, services: Services): voi
 		const told = parseOtaReport(rawBodyOf(request));
 		checkDeviceId(caller, told.deviceId);
 		const tools = { ...services, log: request.log };
-		const outcome = await recordReport(tools, caller.device, await reportOf(services, caller.device, told));
+		const outcome = await recordReport(tools, caller, await reportOf(services, caller.device, told));
 		return reply.type("application/json").send(encodeStatusAnswer(outcome));
 	});
 }

@@ -8,9 +8,10 @@ import { describe } from "./operation.js";
 
 export function registerReportRoute(server: Server, services: Services): void {
 	server.post(STATUS_PATH, { schema: describe(REPORT_OPERATION) }, async (request, reply) => {
-		const { device } = callerOf(request);
+		const caller = callerOf(request);
+		const { device } = caller;
 		const report = parseStatusReport(rawBodyOf(request));
-		const outcome = await recordReport({ ...services, log: request.log }, device, report);
+		const outcome = await recordReport({ ...services, log: request.log }, caller, report);
 		// Accepted all the same: the report is what the device is, right or wrong.
 		if (report.deviceType !== device.device_type) await noteTypeMismatch(services, request, report);
 		return reply.type("application/json").send(encodeStatusAnswer(outcome));

@@ -13,6 +13,7 @@ import { imageClaimsMigration } from "./migrations/0007-image-claims.js";
 import { indexesMigration } from "./migrations/0008-indexes.js";
 import { failuresMigration } from "./migrations/0009-failures.js";
 import { countsMigration } from "./migrations/0010-counts.js";
+import { reportOrderMigration } from "./migrations/0011-report-order.js";
 import type { Records } from "./tables.js";
 
 /** In the order in which they run; a name is never changed once released. */
@@ -27,6 +28,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0008-indexes": indexesMigration,
 	"0009-failures": failuresMigration,
 	"0010-counts": countsMigration,
+	"0011-report-order": reportOrderMigration,
 };
 
 /** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */

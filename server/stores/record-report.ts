@@ -34,21 +34,29 @@ export interface ReportOutcome {
 	readonly isRollbackPending: boolean;
 }
 
+export interface ReportSender {
+	/** As it was let in. */
+	readonly device: DeviceRow;
+	/** Undefined for an old device, without one. */
+	readonly nonce: number | undefined;
+}
+
 interface Recorded extends ReportOutcome {
 	readonly events: readonly LogEvent[];
 	/** Where a device failed that belongs to a rollout. */
 	readonly rolloutId: number | undefined;
 }
 
+/** Throws `auth-failed`, `server-unavailable`. */
 export async function recordReport(
 	tools: ReportTools,
-	device: DeviceRow,
+	sender: ReportSender,
 	report: StatusReport,
 ): Promise<ReportOutcome> {
 	const nowMs = tools.nowMs();
 	const recorded = await tools.db
 		.transaction()
-		.execute((transaction) => record(transaction, device, report, nowMs));
+		.execute((transaction) => record(transaction, sender, report, nowMs));
 	announce(tools.log, recorded.events);
 	// Behind the report's own transaction, whose device it would hold while it waits for others.
 	if (recorded.rolloutId !== undefined) tools.rolloutJudge.judge(recorded.rolloutId);
@@ -57,7 +65,7 @@ export async function recordReport(
 
 async function record(
 	db: Records,
-	device: DeviceRow,
+	{ device, nonce }: ReportSender,
 	report: StatusReport,
 	nowMs: number,
 ): Promise<Recorded> {
@@ -65,9 +73,15 @@ async function record(
 	await lockDevice(db, deviceId);
 	await checkStillLetIn(db, device);
 	const row = await findStatus(db, deviceId);
+	checkOrder(row, nonce);
 	const before = row && reportOf(row);
 	const events = eventsOfReport(deviceId, before, report);
-	await saveStatus(db, deviceId, { ...report, isVerified: isImageVerified(before, report) }, nowMs);
+	await saveStatus(
+		db,
+		deviceId,
+		{ ...report, isVerified: isImageVerified(before, report) },
+		{ nonce, nowMs },
+	);
 	if (mayMoveSlots(row, report)) await recordSlots(db, deviceId, report, nowMs);
 	const told = { deviceId, deviceType, report, versionBefore: row?.version, nowMs };
 	const { rolloutId, events: historyEvents } = await recordUpdate(db, told);
@@ -103,6 +117,15 @@ async function checkStillLetIn(db: Records, device: DeviceRow): Promise<void> {
 		throw new FotaError("auth-failed", "the device has another key by now");
 	if (now.decommissioned_at_ms !== null)
 		throw new FotaError("auth-failed", "the device was taken out of service");
+}
+
+/**
+ * A report that was held up for longer than the device waits comes behind the next one, by another server or through a
+ * database that stood still: what it says was true before.
+ */
+function checkOrder(last: DeviceStatusRow | undefined, nonce: number | undefined): void {
+	if (nonce !== undefined && nonce < (last?.nonce ?? 0))
+		throw new FotaError("server-unavailable", "a later report of the device was recorded already");
 }
 
 async function weighOrder(

@@ -19,9 +19,10 @@ export async function saveStatus(
 	db: Records,
 	deviceId: string,
 	report: StatusReport,
-	nowMs: number,
+	sent: { readonly nonce: number | undefined; readonly nowMs: number },
 ): Promise<void> {
-	const row = { ...fieldsOf(report), ...errorFieldsOf(report, nowMs), reported_at_ms: nowMs };
+	const { nonce = null, nowMs } = sent;
+	const row = { ...fieldsOf(report), ...errorFieldsOf(report, nowMs), reported_at_ms: nowMs, nonce };
 	await db
 		.insertInto("device_status")
 		.values({ device_id: deviceId, ...row })

@@ -117,6 +117,8 @@ export interface DeviceStatusTable {
 	error_code: string | null;
 	error_message: string | null;
 	reported_at_ms: number;
+	/** Of the report; null where an old device sent it, without one. */
+	nonce: number | null;
 	/** The last error that was reported; stays when later reports have none. */
 	last_error_code: string | null;
 	last_error_message: string | null;

@@ -46,7 +46,8 @@ describe("a report", () => {
 		await database.close();
 	});
 
-	const report = (more: Partial<StatusReport> = {}) => recordReport(tools, device, { ...REPORT, ...more });
+	const report = (more: Partial<StatusReport> = {}, nonce?: number) =>
+		recordReport(tools, { device, nonce }, { ...REPORT, ...more });
 
 	it("that was let in with a key that was replaced meanwhile tells nothing of the board that has the name now", async () => {
 		await replaceKey(db, "d", { deviceKeyHex: undefined });
@@ -64,6 +65,20 @@ describe("a report", () => {
 		await expect(report({ state: "WRITING", target })).rejects.toMatchObject({ code: "auth-failed" });
 		expect(await findLatestUpdate(db, "d")).toMatchObject({ status: "aborted" });
 		expect(await findStatus(db, "d")).toMatchObject({ state: "DOWNLOADING" });
+	});
+
+	it("that comes behind a later one of the device changes nothing, and an old device's always counts", async () => {
+		const target = { version: "1.1.0", hash: "ab".repeat(32) };
+		await report({ state: "DOWNLOADING", target, chunksReceived: 8, chunkCount: 9 }, 4);
+		const done = { state: "COMPLETED", bootStatus: "boot_successful", version: "1.1.0", target } as const;
+		await report(done, 6);
+		const late = report({ state: "REBOOTING", bootStatus: "pending_reboot", target }, 5);
+		await expect(late).rejects.toMatchObject({ code: "server-unavailable" });
+		expect(await findStatus(db, "d")).toMatchObject({ state: "COMPLETED", version: "1.1.0" });
+		expect(await findLatestUpdate(db, "d")).toMatchObject({ status: "success" });
+		await report({ version: "1.1.0" });
+		expect(await findStatus(db, "d")).toMatchObject({ state: "IDLE" });
+		await report({ version: "1.1.0" }, 1);
 	});
 
 	it("leaves eight slots at most, whatever labels a device made up: its own, and the newest heard of", async () => {
