@@ -136,6 +136,20 @@ describe("a webhook", () => {
 		expect(JSON.parse(receiver.received.at(-1)?.body ?? "").data.device_id).toBe("back-on");
 	});
 
+	it("has its days of failure begin anew with another target", async () => {
+		receiver.status = 503;
+		const { id } = await create();
+		await rig.post(`/api/webhooks/${id}/test`);
+		await expect.poll(async () => (await deliveries(id))[0].error).toBe("answered 503");
+		await call("PATCH", `/api/webhooks/${id}`, { url: `${receiver.url}/new` });
+		rig.clock.nowMs += 5 * DAY_MS;
+		await expect.poll(async () => (await deliveries(id))[0].attempts).toBeGreaterThan(1);
+		await expect.poll(() => receiver.received.at(-1)?.path).toBe("/hook/new");
+		await rig.post(`/api/webhooks/${id}/test`);
+		await expect.poll(() => receiver.received.length).toBe(3);
+		expect((await rig.get(`/api/webhooks/${id}`)).json().is_active).toBe(true);
+	});
+
 	it("is switched off at once by 410 Gone", async () => {
 		receiver.status = 410;
 		const { id } = await create();

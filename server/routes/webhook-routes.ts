@@ -15,6 +15,7 @@ import {
 	deleteWebhook,
 	filterOf,
 	findWebhook,
+	forgetFailures,
 	insertWebhook,
 	listWebhooks,
 	lockWebhook,
@@ -159,6 +160,8 @@ async function changeWebhook(
 		const before = known(await lockWebhook(transaction, id));
 		const fields = fieldsOf(services, body, { ...before, ...filterOf(before) });
 		await updateWebhook(transaction, id, { fields, nowMs });
+		// They were the target's before.
+		if (fields.url !== before.url) await forgetFailures(transaction, id);
 		if (body.is_active === true) await activateWebhook(transaction, id, nowMs);
 		if (body.is_active === false)
 			await deactivateWebhook(transaction, id, { reason: "switched off by an admin", nowMs });

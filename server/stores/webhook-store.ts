@@ -166,7 +166,7 @@ export async function noteFailure(db: Records, id: number, nowMs: number): Promi
 	return row?.failing_since_ms ?? nowMs;
 }
 
-export async function noteSuccess(db: Records, id: number): Promise<void> {
+export async function forgetFailures(db: Records, id: number): Promise<void> {
 	await db
 		.updateTable("webhooks")
 		.set({ failing_since_ms: null })

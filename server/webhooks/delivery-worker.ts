@@ -13,10 +13,10 @@ import type { Records, WebhookDeliveryRow, WebhookRow } from "../stores/tables.j
 import {
 	deactivateWebhook,
 	findWebhook,
+	forgetFailures,
 	listActiveWebhooks,
 	lockWebhook,
 	noteFailure,
-	noteSuccess,
 } from "../stores/webhook-store.js";
 import { type SendOptions, sendWebhook } from "./send-webhook.js";
 
@@ -152,7 +152,7 @@ async function record(options: DeliveryWorkerOptions, attempt: Attempt): Promise
 	if (outcome.error === undefined) {
 		const done = { outcome, status: "delivered" as const, nextTryAtMs: undefined, nowMs };
 		await recordAttempt(db, delivery, done);
-		return noteSuccess(db, webhook.id);
+		return forgetFailures(db, webhook.id);
 	}
 	log.debug({ webhook: webhook.id, delivery: delivery.id, error: outcome.error }, "webhook delivery failed");
 	const nextTryAtMs = nextTryMs(delivery.attempts, nowMs, (options.random ?? Math.random)());
