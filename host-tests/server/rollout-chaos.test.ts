@@ -7,7 +7,7 @@ import { seededRandom } from "../fakes/seeded-random.js";
 import { makeReleaseKey } from "./release-kit.js";
 import { RolloutRig } from "./rollout-rig.js";
 import { databaseKind, type TestDatabase, testDatabase } from "./test-database.js";
-import type { TestDevice } from "./test-device.js";
+import { TestDevice } from "./test-device.js";
 
 /** 28 and 29 found a rollout that never ended: the only device that was through had failed, in a wave before the open one. */
 const SEEDS = (process.env.FOTA_CHAOS_SEEDS ?? "1 28 29").split(" ").map(Number);
@@ -23,17 +23,19 @@ interface Target {
 	readonly hash: string;
 }
 
+const FACTORY: Target = { version: "1.0.0", hash: "00".repeat(32) };
+
 /** What a device has in flash, and what it does next. */
 class ChaosDevice {
-	readonly device: TestDevice;
+	device: TestDevice;
 	readonly random: Random;
-	running: Target = { version: "1.0.0", hash: "00".repeat(32) };
+	running = FACTORY;
 	/** In the other slot, bootable. */
 	previous: Target | undefined;
 	job: (Target & { stage: "download" | "restart" }) | undefined;
 	lastOrderId = 0;
 	isDecommissioned = false;
-	/** Hashes that it refuses; that it ever confirmed; that it ever left. */
+	/** Hashes that it refuses; that it, or the board before it, ever confirmed; that they ever left. */
 	readonly bad = new Set<string>();
 	readonly confirmed = new Set<string>();
 	readonly left = new Set<string>();
@@ -47,6 +49,19 @@ class ChaosDevice {
 
 	get id(): string {
 		return this.device.deviceId;
+	}
+
+	/** Another board has the name, as it comes from the factory. */
+	replaceBoard(keyHex: string): void {
+		const { deviceId, nonce } = this.device;
+		this.device = new TestDevice({ deviceId, keyHex });
+		this.device.nonce = nonce;
+		this.running = FACTORY;
+		this.previous = undefined;
+		this.job = undefined;
+		this.#outcome = undefined;
+		this.lastOrderId = 0;
+		this.bad.clear();
 	}
 
 	/** One contact. `isWell`: nothing fails. */
@@ -225,6 +240,7 @@ class Chaos {
 	async step(): Promise<void> {
 		this.pass(this.random.below(40));
 		if (this.random.below(15) === 0) await this.#serve();
+		if (this.random.below(30) === 0) await this.#replaceBoard();
 		const moves: Promise<unknown>[] = [];
 		for (const device of this.devices) if (this.random.below(3) === 0) moves.push(device.act(this.rig));
 		if (this.random.below(2) === 0) moves.push(this.#operate());
@@ -282,6 +298,15 @@ class Chaos {
 		const answer = await this.rig.post(`/api/devices/${device.id}/${act}`, { reason: "chaos" });
 		expect(answer.statusCode, answer.body).toBe(200);
 		device.isDecommissioned = !device.isDecommissioned;
+	}
+
+	async #replaceBoard(): Promise<void> {
+		const device = this.devices[this.random.below(DEVICES)] as ChaosDevice;
+		if (device.isDecommissioned) return;
+		const body = { device_id: device.id, device_type: device.device.deviceType, new_key: true };
+		const answer = await this.rig.post("/api/cloud/fota/devices", body);
+		expect(answer.statusCode, answer.body).toBeLessThan(300);
+		device.replaceBoard(answer.json().device_key);
 	}
 
 	async #orderBack(): Promise<void> {

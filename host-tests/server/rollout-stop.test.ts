@@ -39,6 +39,47 @@ describe("a rollout that is stopped and rolled back", () => {
 			expect(await rig.state(id)).toMatchObject({ counts: { succeeded: 0 } });
 		},
 	);
+
+	const serve = (device: FleetDevice, act: "decommission" | "reinstate") =>
+		rig.post(`/api/devices/${device.id}/${act}`, { reason: "in the workshop" });
+
+	it.each(["before", "behind"])(
+		"orders a device back that was taken out of service %s the stop, once it is in service again",
+		async (when) => {
+			const [device] = await pair();
+			const { id: releaseId } = await rig.release("1.1.0");
+			const id = await rig.rollout(releaseId);
+			await device.poll(rig.server);
+			if (when === "before") await serve(device, "decommission");
+			await rig.act(id, "roll-back");
+			await rig.pass();
+			if (when === "behind") await serve(device, "decommission");
+			await serve(device, "reinstate");
+			await rig.pass();
+			expect(await device.obey(rig.server)).toBe(true);
+			await rig.pass();
+			expect(await device.obey(rig.server)).toBe(false);
+			expect(await rig.state(id)).toMatchObject({ counts: { succeeded: 0, rolled_back: 1 } });
+		},
+	);
+
+	it("orders no device back that is in service again and has the release by a later rollout, or another one", async () => {
+		const [again, other] = await pair();
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId);
+		for (const device of [again, other]) await device.poll(rig.server);
+		for (const device of [again, other]) await serve(device, "decommission");
+		await rig.act(id, "roll-back");
+		await rig.pass();
+		await rig.rollout(releaseId);
+		await serve(again, "reinstate");
+		await rig.pass();
+		expect(await again.obey(rig.server)).toBe(false);
+		await serve(other, "reinstate");
+		await other.device.report(rig.server, { version: "1.2.0" });
+		await rig.pass();
+		expect(await other.obey(rig.server)).toBe(false);
+	});
 });
 
 describe("a rollback order", () => {

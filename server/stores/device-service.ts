@@ -11,6 +11,7 @@ import { lockDevice } from "./locks.js";
 import { supersedeUpdate } from "./record-update.js";
 import { finishOrders } from "./rollback-order-store.js";
 import { forgetMemberships, reopenMemberships } from "./rollout-member-store.js";
+import { reopenOrders } from "./settle-rollouts.js";
 import { forgetStatus } from "./status-store.js";
 import type { DeviceRow, Records } from "./tables.js";
 import { findLatestUpdate } from "./update-store.js";
@@ -32,10 +33,11 @@ export async function decommission(db: Records, deviceId: string, nowMs: number)
 	return changeDevice(db, deviceId, { decommissioned_at_ms: nowMs });
 }
 
-/** Back in service; rollouts that go on may offer it their release again. */
+/** Back in service; rollouts that go on may offer it their release again, those that were stopped order it back. */
 export async function reinstate(db: Records, deviceId: string, nowMs: number): Promise<DeviceRow> {
 	await lockDevice(db, deviceId);
 	await reopenMemberships(db, deviceId, nowMs);
+	await reopenOrders(db, deviceId);
 	return changeDevice(db, deviceId, { decommissioned_at_ms: null });
 }
 

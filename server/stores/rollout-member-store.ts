@@ -61,7 +61,7 @@ export async function saveTry(db: Records, { rolloutId, deviceId, ...item }: New
 export async function changeMember(
 	db: Records,
 	key: MemberKey,
-	change: Partial<MemberChange & { readonly attempts: number; readonly rollback_order_id: number }>,
+	change: Partial<MemberChange & { readonly attempts: number; readonly rollback_order_id: number | null }>,
 ): Promise<void> {
 	await db
 		.updateTable("rollout_devices")

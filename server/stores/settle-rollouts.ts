@@ -3,7 +3,7 @@
 // after the stop; what a crash leaves undone the next turn does.
 import { announce } from "../announce.js";
 import type { LogEvent } from "../domain/event.js";
-import type { MemberStatus } from "../domain/rollout-plan.js";
+import { type MemberStatus, OFFERING_STATES } from "../domain/rollout-plan.js";
 import { isOpen } from "../domain/update-history.js";
 import { turn } from "../turn.js";
 import type { RolloutTools } from "./advance-rollouts.js";
@@ -82,6 +82,38 @@ async function settleDevices(
 		});
 		announce(log, events);
 		await turn();
+	}
+}
+
+/**
+ * Under the lock of the device, when it is in service again: what it runs may have been withdrawn meanwhile, or before it
+ * could obey, and an order ends with the service. Not where a later rollout gives the same release.
+ */
+export async function reopenOrders(transaction: Records, deviceId: string): Promise<void> {
+	const stopped = await transaction
+		.selectFrom("rollout_devices as member")
+		.innerJoin("rollouts", "rollouts.id", "member.rollout_id")
+		.select("rollouts.id")
+		.where("member.device_id", "=", deviceId)
+		.where("member.status", "=", "succeeded")
+		.where("rollouts.state", "=", "stopped")
+		.where(({ exists, not, selectFrom }) =>
+			not(
+				exists(
+					selectFrom("rollouts as later")
+						.select("later.id")
+						.whereRef("later.release_id", "=", "rollouts.release_id")
+						.whereRef("later.id", ">", "rollouts.id")
+						.where("later.state", "in", OFFERING_STATES),
+				),
+			),
+		)
+		.orderBy("rollouts.id")
+		.execute();
+	for (const { id: rolloutId } of stopped) {
+		await lockRollout(transaction, rolloutId, "use");
+		await changeMember(transaction, { rolloutId, deviceId }, { rollback_order_id: null });
+		await changeRollout(transaction, rolloutId, { is_settled: 0 });
 	}
 }
 
