@@ -71,14 +71,14 @@ describe("a rollout that is stopped and rolled back", () => {
 		for (const device of [again, other]) await serve(device, "decommission");
 		await rig.act(id, "roll-back");
 		await rig.pass();
-		await rig.rollout(releaseId);
-		await serve(again, "reinstate");
-		await rig.pass();
-		expect(await again.obey(rig.server)).toBe(false);
 		await serve(other, "reinstate");
 		await other.device.report(rig.server, { version: "1.2.0" });
 		await rig.pass();
 		expect(await other.obey(rig.server)).toBe(false);
+		await rig.rollout(releaseId);
+		await serve(again, "reinstate");
+		await rig.pass();
+		expect(await again.obey(rig.server)).toBe(false);
 	});
 });
 
