@@ -1,5 +1,7 @@
-// Numbers of the whole fleet, for metrics. Each is one query over an index; called at most every few seconds.
+// Numbers of the whole fleet, for metrics. Each is one query over an index, with a turn of the event loop between them;
+// called at most every few seconds.
 import { sql } from "kysely";
+import { turn } from "../turn.js";
 import type { Records } from "./tables.js";
 
 export interface FleetCensus {
@@ -21,23 +23,27 @@ const countAll = sql<number>`count(*)`.as("count");
 
 export async function takeCensus(db: Records): Promise<FleetCensus> {
 	const devices = await db.selectFrom("devices").select(countAll).executeTakeFirstOrThrow();
+	await turn();
 	const legacy = await db
 		.selectFrom("devices")
 		.select(countAll)
 		.where("is_legacy", "=", 1)
 		.executeTakeFirstOrThrow();
+	await turn();
 	const updates = await db
 		.selectFrom("updates")
 		.select(["status"])
 		.select(countAll)
 		.groupBy("status")
 		.execute();
+	await turn();
 	const rollouts = await db
 		.selectFrom("rollouts")
 		.select(["state"])
 		.select(countAll)
 		.groupBy("state")
 		.execute();
+	await turn();
 	const versions = await db
 		.selectFrom("device_status")
 		.select(["device_type", "version"])
@@ -48,6 +54,7 @@ export async function takeCensus(db: Records): Promise<FleetCensus> {
 		.orderBy("version")
 		.limit(VERSIONS_MAX)
 		.execute();
+	await turn();
 	const waiting = await db
 		.selectFrom("webhook_deliveries")
 		.select(countAll)

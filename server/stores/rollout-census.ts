@@ -17,7 +17,8 @@ import { planOf, targetOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
 import { listUpdatesOf } from "./update-store.js";
 
-const PAGE_DEVICES = 2000;
+/** On SQLite the process does nothing else for some 20 ms while it reads so many. */
+const PAGE_DEVICES = 500;
 /** Devices named in a preview, for each wave and each reason. */
 const SAMPLE_DEVICES = 100;
 

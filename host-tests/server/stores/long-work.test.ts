@@ -3,6 +3,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { advanceRollout } from "../../../server/stores/advance-rollouts.js";
+import { takeCensus } from "../../../server/stores/fleet-census.js";
 import { addReleaseKey, insertRelease } from "../../../server/stores/release-store.js";
 import { runRetentionTask } from "../../../server/stores/retention.js";
 import { countWaves, previewRollout } from "../../../server/stores/rollout-census.js";
@@ -112,11 +113,12 @@ describe("work on many rows", () => {
 		expect(await turnsIn(() => runRetentionTask({ db, ...retention }))).toBeGreaterThan(2);
 	});
 
-	it("lets others come to their turn between pages of a rollout's target", async () => {
+	it("lets others come to their turn between pages of a rollout's target, and numbers of the fleet", async () => {
 		const { row, release } = await addRollout();
 		await addDevices(4001);
-		expect(await turnsIn(() => previewRollout(db, row, release))).toBeGreaterThan(1);
-		expect(await turnsIn(() => countWaves(db, row, release, NOW_MS))).toBeGreaterThan(1);
+		expect(await turnsIn(() => previewRollout(db, row, release))).toBeGreaterThan(7);
+		expect(await turnsIn(() => countWaves(db, row, release, NOW_MS))).toBeGreaterThan(7);
+		expect(await turnsIn(() => takeCensus(db))).toBeGreaterThan(4);
 	});
 
 	it("lets others come to their turn between devices that fell silent", async () => {
@@ -142,10 +144,10 @@ describe("work on many rows", () => {
 			await advanceRollout({ db: noted.db, log, nowMs: () => nowMs }, row.id);
 			return noted.statements.filter(({ sql }) => sql.includes('from "devices"')).length;
 		};
-		expect(await walksAt(NOW_MS)).toBe(2);
+		expect(await walksAt(NOW_MS)).toBe(5);
 		expect(await walksAt(NOW_MS + 30_000)).toBe(0);
 		expect(await walksAt(NOW_MS + 599_999)).toBe(0);
-		expect(await walksAt(NOW_MS + 600_000)).toBe(2);
+		expect(await walksAt(NOW_MS + 600_000)).toBe(5);
 		expect((await findRollout(db, row.id))?.counted_device_count).toBe(2001);
 	});
 
