@@ -110,6 +110,17 @@ describe("devices", () => {
 		expect(keys.size).toBe(4);
 	});
 
+	it("are believed from their first report on under a new key, with which their nonces begin anew", async () => {
+		const far = await rig.device("dev-1");
+		far.nonce = 2 ** 40;
+		expect((await far.report(rig.server)).statusCode).toBe(200);
+		const { device_key: keyHex } = (await rig.post("/api/devices/dev-1/key", { reason: "astray" })).json();
+		const device = new TestDevice({ deviceId: "dev-1", keyHex });
+		device.nonce = 1;
+		expect((await device.report(rig.server, { version: "1.0.1" })).statusCode).toBe(200);
+		expect((await rig.get("/api/devices/dev-1")).json().version).toBe("1.0.1");
+	});
+
 	it("keep what is known of them when they are registered again with their key, and not with another one", async () => {
 		const [one] = await rig.fleet(1);
 		if (one === undefined) throw new Error("no device");

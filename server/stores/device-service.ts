@@ -12,7 +12,7 @@ import { supersedeUpdate } from "./record-update.js";
 import { finishOrders } from "./rollback-order-store.js";
 import { forgetMemberships, reopenMemberships } from "./rollout-member-store.js";
 import { reopenOrders } from "./settle-rollouts.js";
-import { forgetStatus } from "./status-store.js";
+import { forgetReportNonce, forgetStatus } from "./status-store.js";
 import type { DeviceRow, Records } from "./tables.js";
 import { findLatestUpdate } from "./update-store.js";
 
@@ -100,7 +100,7 @@ export async function replaceKey(
 	if (deviceKeyHex !== undefined) return changeDevice(db, deviceId, { device_key: deviceKeyHex });
 	// Under a key that was never used no old request is right, so nonces may begin anew: the way out for a device whose
 	// nonce went astray. Not at 0, which would let it in without a MAC where its type may.
-	return db
+	const row = await db
 		.updateTable("devices")
 		.set((update) => ({
 			device_key: null,
@@ -111,6 +111,8 @@ export async function replaceKey(
 		.where("device_id", "=", deviceId)
 		.returningAll()
 		.executeTakeFirstOrThrow();
+	await forgetReportNonce(db, deviceId);
+	return row;
 }
 
 async function endAffairs(db: Records, deviceId: string, nowMs: number): Promise<void> {

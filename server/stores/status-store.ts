@@ -57,6 +57,11 @@ export async function forgetStatus(db: Records, deviceId: string): Promise<void>
 	await db.deleteFrom("device_status").where("device_id", "=", deviceId).execute();
 }
 
+/** Its nonces begin anew: no report from now on is older than the one there is. */
+export async function forgetReportNonce(db: Records, deviceId: string): Promise<void> {
+	await db.updateTable("device_status").set({ nonce: null }).where("device_id", "=", deviceId).execute();
+}
+
 // Left out when there is no error, so that the last one stays until an update was completed: then it is history.
 function errorFieldsOf(report: StatusReport, nowMs: number) {
 	if (report.error === undefined && report.state === "COMPLETED")

@@ -117,7 +117,7 @@ export interface DeviceStatusTable {
 	error_code: string | null;
 	error_message: string | null;
 	reported_at_ms: number;
-	/** Of the report; null where an old device sent it, without one. */
+	/** Of the report; null where an old device sent it, without one, or where nonces began anew since. */
 	nonce: number | null;
 	/** The last error that was reported; stays when later reports have none. */
 	last_error_code: string | null;

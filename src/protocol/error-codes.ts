@@ -107,7 +107,7 @@ export const ERROR_CODES = {
 	"server-failed":
 		"Server: an unexpected fault, logged with the request's id. Tried again with back-off. Operator: read the server's log.",
 	"server-unavailable":
-		"Server: stopping, its storage is out of reach, or all download places are taken. The device comes again after what Retry-After says, and counts no failure; without that, with back-off.",
+		"Server: stopping, its storage is out of reach, all download places are taken, or a report came behind a later one of the device. The device comes again after what Retry-After says, and counts no failure; without that, with back-off.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
