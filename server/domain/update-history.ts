@@ -35,6 +35,7 @@ export const ORDERED = "rollback-requested" satisfies ErrorCode;
 const KNOWN_BAD_CODES: readonly (string | null)[] = [
 	"release-known-bad",
 	"image-invalid",
+	"chip-mismatch",
 ] satisfies ErrorCode[];
 
 /** Whether a device refuses the release that it was updated to so, as far as its reports tell. */

@@ -4,6 +4,7 @@ import { memberAfter, placeUntil } from "../../../server/domain/rollout-member.j
 import {
 	bytesReceived,
 	changeOfReport,
+	isKnownBadAfter,
 	type KnownUpdate,
 	type UpdateStatus,
 } from "../../../server/domain/update-history.js";
@@ -213,5 +214,20 @@ describe("a device in a rollout", () => {
 			(status) => memberAfter(status, facts).lease_until_ms !== null,
 		);
 		expect(leases).toEqual([true, true, false, false]);
+	});
+});
+
+describe("whether a device refuses a release from then on", () => {
+	it.each([
+		["rolled_back", "boot-crashed", true],
+		["rolled_back", "rollback-requested", true],
+		["failed", "release-known-bad", true],
+		["failed", "image-invalid", true],
+		["failed", "chip-mismatch", true],
+		["failed", "download-stalled", false],
+		["aborted", null, false],
+		["success", null, false],
+	] as const)("shows where its update to it is %s with %s: %s", (status, error_code, isBad) => {
+		expect(isKnownBadAfter({ status, error_code })).toBe(isBad);
 	});
 });
