@@ -32,7 +32,7 @@ class ChaosDevice {
 	running = FACTORY;
 	/** In the other slot, bootable. */
 	previous: Target | undefined;
-	job: (Target & { stage: "download" | "restart" }) | undefined;
+	job: (Target & { stage: "download" | "restart" | "trial" }) | undefined;
 	lastOrderId = 0;
 	isDecommissioned = false;
 	/** Hashes that it refuses; that it, or the board before it, ever confirmed; that they ever left. */
@@ -68,7 +68,11 @@ class ChaosDevice {
 	async act(rig: RolloutRig, isWell = false): Promise<void> {
 		const chance = (share: number) => !isWell && this.random.below(1000) < share * 1000;
 		if (this.#outcome !== undefined) return this.#tell(rig, this.#outcome);
-		if (this.job?.stage === "restart") return this.#restart(rig, chance(0.35));
+		if (this.job?.stage === "restart") return this.#boot(rig, chance(0.2));
+		if (this.job?.stage === "trial") {
+			if (chance(0.3)) return this.#reportTrial(rig, this.job);
+			return this.#decide(rig, chance(0.3));
+		}
 		if (this.job?.stage === "download") {
 			if (chance(0.15)) return this.#fail(rig, this.job, "download-stalled");
 			if (chance(0.25)) return void (await this.#report(rig, this.#progress(this.job)));
@@ -124,7 +128,21 @@ class ChaosDevice {
 		return true;
 	}
 
-	async #restart(rig: RolloutRig, isCrash: boolean): Promise<void> {
+	/** Into the new firmware; it may crash before it can say so. */
+	async #boot(rig: RolloutRig, isCrash: boolean): Promise<void> {
+		if (isCrash) return this.#decide(rig, true);
+		const job = this.job as Target;
+		this.job = { ...job, stage: "trial" };
+		await this.#reportTrial(rig, job);
+	}
+
+	async #reportTrial(rig: RolloutRig, { version, hash }: Target): Promise<void> {
+		const about = { version, target: { version, hash }, trialBoots: 1 };
+		await this.#report(rig, { ...about, state: "BOOT_VERIFICATION", bootStatus: "boot_verification" });
+	}
+
+	/** Confirms the new firmware or goes back. */
+	async #decide(rig: RolloutRig, isCrash: boolean): Promise<void> {
 		const { version, hash } = this.job as Target;
 		this.job = undefined;
 		if (isCrash) {
@@ -196,6 +214,7 @@ class Chaos {
 	readonly random: Random;
 	readonly devices: ChaosDevice[] = [];
 	readonly #database: TestDatabase;
+	readonly #completed = new Set<number>();
 	#releaseCount = 0;
 
 	static async start(seed: number): Promise<Chaos> {
@@ -247,6 +266,19 @@ class Chaos {
 		if (this.random.below(2) === 0) moves.push(this.rig.pass(0));
 		await Promise.all(moves);
 		await Promise.all(this.rigs.map(({ app }) => app.idle()));
+		await this.#checkCompleted();
+	}
+
+	/** Nobody was in the middle of it. */
+	async #checkCompleted(): Promise<void> {
+		for (const { id, state } of await this.rollouts()) {
+			if (state !== "completed" || this.#completed.has(id)) continue;
+			this.#completed.add(id);
+			const { devices } = (
+				await this.rig.get(`/api/rollouts/${id}/devices?limit=500&status=installing`)
+			).json();
+			expect(devices, `rollout ${id} is complete`).toEqual([]);
+		}
 	}
 
 	async #operate(): Promise<void> {

@@ -57,6 +57,35 @@ describe("a rollout with conditions on its waves", () => {
 		expect(await rig.state(id)).toMatchObject({ state: "completed" });
 	});
 
+	it("waits for devices on trial, which run the release already, and stops when they are not heard of again", async () => {
+		const devices = await rig.fleet(30);
+		const { id: releaseId, hash } = await rig.release("1.1.0");
+		const gate = { min_success_percent: 90, min_finished_count: 50 };
+		const plan = { waves: [wave(30, gate), wave(100, gate)], stop_rule: null, on_stop: "roll_back" };
+		const id = await rig.rollout(releaseId, plan);
+		const preview = (await rig.get(`/api/rollouts/${id}/preview`)).json();
+		const first = devices.filter(({ id: deviceId }) => preview.waves[0].device_ids.includes(deviceId));
+		const target = { version: "1.1.0", hash };
+		for (const { device } of first) {
+			await device.manifest(rig.server);
+			await device.report(rig.server, { state: "DOWNLOADING", target, chunksReceived: 1, chunkCount: 3 });
+			await device.report(rig.server, { state: "REBOOTING", bootStatus: "pending_reboot", target });
+			const trial = { state: "BOOT_VERIFICATION", bootStatus: "boot_verification", trialBoots: 1 } as const;
+			await device.report(rig.server, { ...trial, version: "1.1.0", slot: "ota_1", target });
+		}
+		for (let turn = 0; turn < 10; turn++) {
+			await rig.pass(60);
+			const { state, wave: open, wave_counts: counts } = await rig.state(id);
+			expect([state, open, counts[0].device_count]).toEqual(["running", 0, first.length]);
+		}
+		await rig.pass(DAY);
+		expect(await rig.state(id)).toMatchObject({
+			state: "stopped",
+			wave: 0,
+			state_reason: `0 of ${first.length} devices of the wave succeeded, less than 90 %`,
+		});
+	});
+
 	it("waits while too many of a wave are not heard of since their restart", async () => {
 		const devices = await rig.fleet(30);
 		const { id: releaseId, hash } = await rig.release("1.1.0");

@@ -10,7 +10,7 @@ import type { ReleaseRow } from "../stores/tables.js";
 
 /** Returns the stream, which it cuts. */
 export function endWithRight(
-	services: Services,
+	services: Pick<Services, "db" | "downloadRecheckMs">,
 	stream: Readable,
 	asked: { readonly caller: Caller; readonly release: ReleaseRow },
 ): Readable {
@@ -26,7 +26,7 @@ export function endWithRight(
 }
 
 async function isOver(
-	{ db }: Services,
+	{ db }: Pick<Services, "db">,
 	{ caller: { device }, release }: Parameters<typeof endWithRight>[2],
 ): Promise<boolean> {
 	try {

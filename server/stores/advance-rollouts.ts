@@ -95,11 +95,14 @@ export function progressOf(
 			counts
 				.filter((item) => item.wave === wave && statuses.includes(item.status))
 				.reduce((sum, { count }) => sum + count, 0);
+		const succeeded = countOf("succeeded");
+		const failed = countOf("failed", "rolled_back");
+		const underWay = countOf("offered", "downloading", "installing");
 		return {
-			// Not counted yet: no wave is over.
-			size: sizes?.[wave] ?? Number.MAX_SAFE_INTEGER,
-			succeeded: countOf("succeeded"),
-			failed: countOf("failed", "rolled_back"),
+			// Not counted yet: no wave is over. Nor while somebody is in the middle of it, whom the last count may not know.
+			size: Math.max(sizes?.[wave] ?? Number.MAX_SAFE_INTEGER, succeeded + failed + underWay),
+			succeeded,
+			failed,
 			overdue: overdue.find((item) => item.wave === wave)?.count ?? 0,
 		};
 	});

@@ -1,7 +1,7 @@
 // Goes through the devices of a rollout's target, page by page: who would get what before it starts, and how many are
 // within reach once it runs. Reads only; a look at a large fleet, so nothing is locked meanwhile.
 
-import { isThrough } from "../domain/rollout-offer.js";
+import type { MemberStatus } from "../domain/rollout-plan.js";
 import {
 	isWithinReach,
 	type LeftOutReason,
@@ -82,7 +82,7 @@ function note(sample: Sample | undefined, deviceId: string): void {
 }
 
 export interface WaveCount {
-	/** By wave: the devices that are through, and those within reach that are still to come. */
+	/** By wave: the devices that are through or in the middle of it, and those within reach that are still to come. */
 	readonly sizes: readonly number[];
 	/** Devices that were gone through: what the count costs. */
 	readonly deviceCount: number;
@@ -100,13 +100,13 @@ export async function countWaves(
 	let deviceCount = 0;
 	for await (const devices of targetPages(db, row)) {
 		deviceCount += devices.length;
-		const through = await throughAmong(
+		const members = await countedAmong(
 			db,
 			row.id,
 			devices.map(({ deviceId }) => deviceId),
 		);
 		for (const device of devices) {
-			if (through.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
+			if (members.has(device.deviceId) || !isWithinReach(device, nowMs)) continue;
 			const placement = placeOf(device, rollout);
 			if (placement.kind === "in") toCome[placement.wave] = (toCome[placement.wave] ?? 0) + 1;
 		}
@@ -114,17 +114,25 @@ export async function countWaves(
 	// Who came through in between is in one of the two counts only, and so is who is to be tried again. With one too few
 	// everyone would seem to be through; with one too many the next count tells.
 	const behind = await countMembers(db, row.id);
-	const finished = (wave: number) => Math.max(finishedIn(before, wave), finishedIn(behind, wave));
-	return { sizes: toCome.map((count, wave) => count + finished(wave)), deviceCount };
+	const counted = (wave: number) => Math.max(countedIn(before, wave), countedIn(behind, wave));
+	return { sizes: toCome.map((count, wave) => count + counted(wave)), deviceCount };
 }
 
-function finishedIn(counts: readonly MemberCount[], wave: number): number {
+/**
+ * Of its wave, whatever the device reports: one on trial runs the release already, and none that asks for updates would
+ * take it any more. One that is to try again may have gone on to something else.
+ */
+function isCounted(status: MemberStatus): boolean {
+	return status !== "retrying";
+}
+
+function countedIn(counts: readonly MemberCount[], wave: number): number {
 	return counts
-		.filter((item) => item.wave === wave && isThrough(item.status) && item.status !== "aborted")
+		.filter((item) => item.wave === wave && isCounted(item.status) && item.status !== "aborted")
 		.reduce((sum, { count }) => sum + count, 0);
 }
 
-async function throughAmong(
+async function countedAmong(
 	db: Records,
 	rolloutId: number,
 	deviceIds: readonly string[],
@@ -137,7 +145,7 @@ async function throughAmong(
 		.where("device_id", ">=", deviceIds[0] ?? "")
 		.where("device_id", "<=", deviceIds.at(-1) ?? "")
 		.execute();
-	return new Set(rows.filter(({ status }) => isThrough(status)).map((member) => member.device_id));
+	return new Set(rows.filter(({ status }) => isCounted(status)).map((member) => member.device_id));
 }
 
 async function targetRollout(db: Records, row: RolloutRow, release: ReleaseRow): Promise<TargetRollout> {
