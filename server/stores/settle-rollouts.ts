@@ -87,7 +87,7 @@ async function settleDevices(
 
 /**
  * Under the lock of the device, when it is in service again: what it runs may have been withdrawn meanwhile, or before it
- * could obey, and an order ends with the service. Not where a later rollout gives the same release.
+ * could obey, and an order ends with the service. Not where a rollout that was started later gives the same release.
  */
 export async function reopenOrders(transaction: Records, deviceId: string): Promise<void> {
 	const stopped = await transaction
@@ -103,7 +103,7 @@ export async function reopenOrders(transaction: Records, deviceId: string): Prom
 					selectFrom("rollouts as later")
 						.select("later.id")
 						.whereRef("later.release_id", "=", "rollouts.release_id")
-						.whereRef("later.id", ">", "rollouts.id")
+						.whereRef("later.started_at_ms", ">=", "rollouts.finished_at_ms")
 						.where("later.state", "in", OFFERING_STATES),
 				),
 			),
