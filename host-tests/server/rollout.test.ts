@@ -1,5 +1,6 @@
 // Rollouts from the draft to their end, over devices that really ask and report.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeImage, sha256, signStatement, statementFor } from "./release-kit.js";
 import { type FleetDevice, OPEN_PLAN, RolloutRig } from "./rollout-rig.js";
 import { problemOf } from "./server-rig.js";
 
@@ -311,6 +312,28 @@ describe("a draft", () => {
 			known_bad: { count: 1, device_ids: ["dev-000"] },
 			warnings: [expect.stringMatching(/^1 device came back from it and refuses this release/)],
 		});
+	});
+
+	it("warns of devices that came back from the image before it was a release, until that is signed anew", async () => {
+		const [pushed, stopped] = await rig.fleet(2);
+		const image = makeImage({ version: "1.1.0" });
+		const target = { version: "1.1.0", hash: sha256(image) };
+		const error = { code: "boot-crashed", message: "it went back" } as const;
+		const back = { state: "ROLLBACK", bootStatus: "boot_failed", isRolledBack: true, error, target } as const;
+		await pushed?.device.report(rig.server, back);
+		const { id: releaseId } = await rig.release("1.1.0");
+		const id = await rig.rollout(releaseId);
+		await stopped?.poll(rig.server, "crashes");
+		// A try that is cut off by an operator takes nothing back.
+		await rig.act(id, "retry-failed");
+		await stopped?.device.manifest(rig.server);
+		await rig.act(id, "abort");
+		const knownBad = async () => (await rig.get(`/api/rollouts/${id}/preview`)).json().known_bad.device_ids;
+		expect(await knownBad()).toEqual(["dev-000", "dev-001"]);
+		const releasedAt = Math.floor(rig.clock.nowMs / 1000) + 60;
+		const anew = signStatement(statementFor(image, { version: "1.1.0", releasedAt }), rig.releaseKey);
+		expect((await rig.upload(image, anew)).statusCode).toBe(200);
+		expect(await knownBad()).toEqual([]);
 	});
 
 	it.each([

@@ -15,7 +15,7 @@ import { turn } from "../turn.js";
 import { countMembers, type MemberCount } from "./rollout-member-store.js";
 import { planOf, targetOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
-import { listUpdatesOf } from "./update-store.js";
+import { listUpdatesTo, type UpdateEnd } from "./update-store.js";
 
 /** On SQLite the process does nothing else for some 20 ms while it reads so many. */
 const PAGE_DEVICES = 500;
@@ -39,7 +39,7 @@ export async function previewRollout(db: Records, row: RolloutRow, release: Rele
 	const waves: Sample[] = rollout.plan.waves.map(() => ({ count: 0, device_ids: [] }));
 	const leftOut: Partial<Record<LeftOutReason, Sample>> = {};
 	const knownBad: Sample = { count: 0, device_ids: [] };
-	const refusing = await devicesRefusing(db, release.id);
+	const refusing = await devicesRefusing(db, release);
 	for await (const devices of targetPages(db, row))
 		for (const device of devices) {
 			const placement = placeOf(device, rollout);
@@ -49,17 +49,31 @@ export async function previewRollout(db: Records, row: RolloutRow, release: Rele
 	return { waves, left_out: leftOut, known_bad: knownBad };
 }
 
-/** Devices whose last update to the release ended so that they refuse it from then on. */
-async function devicesRefusing(db: Records, releaseId: number): Promise<Set<string>> {
+/**
+ * Devices that refuse the release as known bad, by their history: what the board before under the same name refused is in it,
+ * too. Updates to the image before it was a release here (pushed) count as well.
+ */
+async function devicesRefusing(db: Records, release: ReleaseRow): Promise<Set<string>> {
 	const refusing = new Set<string>();
-	for (let after = 0; ; ) {
-		const page = await listUpdatesOf(db, releaseId, { after, limit: PAGE_DEVICES });
-		for (const update of page) {
+	for (const releaseId of [null, release.id])
+		for await (const update of updatesTo(db, { releaseId, hash: release.hash })) {
+			// Signed anew since: that lifts it.
+			if ((update.finished_at_ms ?? 0) < release.released_at * 1000) continue;
 			if (isKnownBadAfter(update)) refusing.add(update.device_id);
-			else refusing.delete(update.device_id);
+			else if (update.status === "success") refusing.delete(update.device_id);
 		}
+	return refusing;
+}
+
+async function* updatesTo(
+	db: Records,
+	image: { readonly releaseId: number | null; readonly hash: string },
+): AsyncGenerator<UpdateEnd> {
+	for (let after = 0; ; ) {
+		const page = await listUpdatesTo(db, image, { after, limit: PAGE_DEVICES });
+		yield* page;
 		const last = page.at(-1);
-		if (last === undefined || page.length < PAGE_DEVICES) return refusing;
+		if (last === undefined || page.length < PAGE_DEVICES) return;
 		after = last.id;
 		await turn();
 	}

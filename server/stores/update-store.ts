@@ -53,16 +53,19 @@ export async function findKeptUpdates(db: Records, deviceIds: readonly string[])
 	return new Set(ids.filter((id) => id !== null));
 }
 
-/** Of all devices to this release, in rising order of id. */
-export async function listUpdatesOf(
+export type UpdateEnd = Pick<UpdateRow, "id" | "device_id" | "status" | "error_code" | "finished_at_ms">;
+
+/** Of all devices to this image, as this release or (null) as none of this server; in rising order of id. */
+export async function listUpdatesTo(
 	db: Records,
-	releaseId: number,
+	image: { readonly releaseId: number | null; readonly hash: string },
 	page: { readonly after: number; readonly limit: number },
-): Promise<Pick<UpdateRow, "id" | "device_id" | "status" | "error_code">[]> {
+): Promise<UpdateEnd[]> {
 	return db
 		.selectFrom("updates")
-		.select(["id", "device_id", "status", "error_code"])
-		.where("release_id", "=", releaseId)
+		.select(["id", "device_id", "status", "error_code", "finished_at_ms"])
+		.where("release_id", image.releaseId === null ? "is" : "=", image.releaseId)
+		.where("hash", "=", image.hash)
 		.where("id", ">", page.after)
 		.orderBy("id")
 		.limit(page.limit)
