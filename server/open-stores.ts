@@ -7,7 +7,7 @@ import { FotaError } from "../src/protocol/error-codes.js";
 import { IN_MEMORY, openDatabase } from "./stores/database.js";
 import { openImageFolder } from "./stores/image-folder.js";
 import type { ImageStore } from "./stores/image-store.js";
-import { migrateToLatest } from "./stores/migrate.js";
+import { MIGRATIONS, migrateToLatest } from "./stores/migrate.js";
 import { removeOrphans } from "./stores/publish-release.js";
 import type { S3Settings } from "./stores/s3-images.js";
 import { takeServerLock } from "./stores/server-lock.js";
@@ -15,7 +15,7 @@ import type { Records } from "./stores/tables.js";
 
 /** In the data folder. */
 export const DATABASE_FILE = "fota.db";
-const LOCK_FILE = "server.lock";
+export const LOCK_FILE = "server.lock";
 
 /** As in AppOptions. */
 export interface StoreOptions {
@@ -53,7 +53,10 @@ export async function openStores(options: StoreOptions, log: FastifyBaseLogger):
 	};
 	try {
 		if (isAlone) releaseLock = takeServerLock(join(directory, LOCK_FILE));
-		await migrateToLatest(db);
+		const made = await migrateToLatest(db);
+		// Not of a new database, which is made of nothing else.
+		if (made.length > 0 && made.length < Object.keys(MIGRATIONS).length)
+			log.info({ migrations: made }, "database brought up to date");
 		images ??= await openImages(options.s3, join(directory, "images"), options.imageCacheBytes);
 		await cleanUp({ db, images, nowMs: options.nowMs ?? Date.now }, log);
 		return { db, images, close };

@@ -1,6 +1,6 @@
 // Brings the tables of a database up to date, or a step back. Called by app.ts at every start and by `fota-server
 // migrate`; several servers may start at once (Kysely holds the others back on PostgreSQL).
-import { type Migration, Migrator, sql } from "kysely";
+import { type Migration, type MigrationResultSet, Migrator, sql } from "kysely";
 import { FotaError } from "../../src/protocol/error-codes.js";
 import { withoutTimeLimits } from "./database.js";
 import { initialMigration } from "./migrations/0001-initial.js";
@@ -31,15 +31,19 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0011-report-order": reportOrderMigration,
 };
 
-/** Runs the migrations that are missing. Throws `server-failed` when one fails or the database is of a newer server. */
-export async function migrateToLatest(db: Records): Promise<void> {
+/**
+ * Runs the migrations that are missing; returns their names. Throws `server-failed` when one fails or the database is of a
+ * newer server.
+ */
+export async function migrateToLatest(db: Records): Promise<string[]> {
 	await refuseNewer(db);
-	finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateToLatest()));
+	return finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateToLatest()));
 }
 
-/** Undoes the last migration, its rows with it. Throws `server-failed`. */
-export async function migrateDown(db: Records): Promise<void> {
-	finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateDown()));
+/** Undoes the last migration, its rows with it; returns its name, in a list. Throws `server-failed`, as above. */
+export async function migrateDown(db: Records): Promise<string[]> {
+	await refuseNewer(db);
+	return finish(await withoutTimeLimits(db, (patient) => migratorOf(patient).migrateDown()));
 }
 
 /** In their order, with when they ran (undefined: not yet). */
@@ -60,22 +64,28 @@ function migratorOf(db: Records): Migrator {
 	return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
 }
 
+/** Names of those that only a newer server knows, in their order. */
+export async function newerMigrations(db: Records): Promise<string[]> {
+	const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+	if (!tables.some(({ name }) => name === "kysely_migration")) return [];
+	const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+	return rows.flatMap(({ name }) => (Object.hasOwn(MIGRATIONS, name) ? [] : name));
+}
+
 // Kysely refuses it as well, but calls it corrupted.
 async function refuseNewer(db: Records): Promise<void> {
-	const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-	if (!tables.some(({ name }) => name === "kysely_migration")) return;
-	const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
-	const later = rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
-	if (later === undefined) return;
+	const newer = await newerMigrations(db);
+	if (newer.length === 0) return;
 	throw new FotaError(
 		"server-failed",
-		`the database is of a newer server (it has "${later.name}"), which must be used on; to go back to this one, ` +
-			"restore a backup from before the newer server was started",
+		`the database is of a newer server (it has ${newer.map((name) => `"${name}"`).join(", ")}): use that one on, or go ` +
+			`back: with no server running, have the newer one take its steps back (migrate down, ${newer.length} times), ` +
+			"or restore a backup from before it was started",
 	);
 }
 
-function finish(outcome: { readonly error?: unknown }): void {
-	if (outcome.error === undefined) return;
+function finish(outcome: MigrationResultSet): string[] {
+	if (outcome.error === undefined) return (outcome.results ?? []).map(({ migrationName }) => migrationName);
 	const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
 	throw new FotaError("server-failed", `database migration failed: ${reason}`, { cause: outcome.error });
 }

@@ -4,8 +4,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { createApp } from "../../../server/app.js";
 import { runCommand } from "../../../server/commands/command-line.js";
 import { parseSettings } from "../../../server/settings.js";
+import { MIGRATIONS } from "../../../server/stores/migrate.js";
 import { makeDatabase } from "../../support/postgres.js";
 import { callAs, logIn, makeUser } from "../operators.js";
 import { sha256 } from "../release-kit.js";
@@ -209,16 +211,35 @@ describe("a backup", () => {
 describe("migrate", () => {
 	it("says what there is, goes a step down and up again", async () => {
 		const settings = await place("m");
-		await run(settings, "migrate", "up").catch(() => undefined);
-		await serve(settings);
-		said = [];
+		await (await createApp(settings.app)).close();
 		await run(settings, "migrate", "down");
-		expect(said.at(-1)).toMatch(/missing$/);
+		const last = Object.keys(MIGRATIONS).at(-1);
+		expect(said[0]).toBe(`taken back: ${last}`);
+		expect(said.at(-1)).toBe(`${last}  missing`);
 		said = [];
 		await run(settings, "migrate", "up");
+		expect(said[0]).toBe(`made: ${last}`);
+		said = [];
+		await run(settings, "migrate", "up");
+		expect(said[0]).toBe("nothing to do");
 		await run(settings, "migrate", "status");
 		expect(said.filter((line) => line.endsWith("missing"))).toEqual([]);
 	});
+
+	it.runIf(databaseKind === "SQLite").each(["up", "down"])(
+		"%s is refused while a server runs",
+		async (way) => {
+			const settings = await place("m");
+			const app = await createApp(settings.app);
+			try {
+				await expect(run(settings, "migrate", way)).rejects.toMatchObject({ code: "server-unavailable" });
+				await run(settings, "migrate", "status");
+				expect(said.filter((line) => line.endsWith("missing"))).toEqual([]);
+			} finally {
+				await app.close();
+			}
+		},
+	);
 
 	it.each([["--help"], ["-h"], ["help"], ["backup", "--help"]])(
 		"%s %s says what there is, and does nothing",

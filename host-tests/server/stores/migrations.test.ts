@@ -16,7 +16,7 @@ import { appendEvents } from "../../../server/stores/event-store.js";
 import { settleFact } from "../../../server/stores/fact-store.js";
 import { changeDevice, saveSlots, setTags } from "../../../server/stores/fleet-store.js";
 import { claimKeeping } from "../../../server/stores/image-claims.js";
-import { MIGRATIONS, migrateDown, migrateToLatest } from "../../../server/stores/migrate.js";
+import { MIGRATIONS, migrateDown, migrateToLatest, newerMigrations } from "../../../server/stores/migrate.js";
 import { writeReadiness } from "../../../server/stores/readiness-store.js";
 import { addReleaseKey, insertRelease, updateRelease } from "../../../server/stores/release-store.js";
 import { addRollbackOrder } from "../../../server/stores/rollback-order-store.js";
@@ -177,7 +177,9 @@ describe("the database", () => {
 		await sql`insert into kysely_migration (name, timestamp) values ('9999-later', '2100-01-01')`.execute(db);
 		const message = expect.stringMatching(/newer server \(it has "9999-later"\).*backup/);
 		await expect(migrateToLatest(db)).rejects.toMatchObject({ code: "server-failed", message });
+		await expect(migrateDown(db)).rejects.toMatchObject({ code: "server-failed", message });
 		expect(await tableNames()).toEqual(names);
+		expect(await newerMigrations(db)).toEqual(["9999-later"]);
 	});
 
 	it.runIf(databaseKind === "SQLite")(
