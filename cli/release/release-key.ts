@@ -82,12 +82,13 @@ export async function loadReleaseKey(path: string): Promise<ReleaseKey> {
 
 /** A public key from 130 hex digits, or from a file that holds them. */
 export async function loadPublicKey(pathOrHex: string): Promise<Uint8Array> {
-	const text = /^04[0-9a-f]{128}$/.test(pathOrHex)
-		? pathOrHex
-		: await readFile(pathOrHex, "utf8").catch(() => "");
+	const hint = `Give the ${PUBLIC_KEY_FILE} that fota keygen wrote, or its 130 hex digits.`;
+	const readKey = () =>
+		readFile(pathOrHex, "utf8").catch((cause: NodeJS.ErrnoException) => {
+			throw new CliError(`${pathOrHex} cannot be read: ${cause.code}`, { hint, cause });
+		});
+	const text = /^04[0-9a-f]{128}$/.test(pathOrHex) ? pathOrHex : await readKey();
 	const key = hexDecode(text.trim(), PUBLIC_KEY_BYTES);
 	if (key?.[0] === 4) return key;
-	throw new CliError(`${pathOrHex} is not a public release key`, {
-		hint: `Give the ${PUBLIC_KEY_FILE} that fota keygen wrote, or its 130 hex digits.`,
-	});
+	throw new CliError(`${pathOrHex} is not a public release key`, { hint });
 }

@@ -113,11 +113,12 @@ const HINTS: Readonly<Partial<Record<Problem["code"], string>>> = {
 	forbidden: "The token's role does not allow this. Give another token, or ask an admin for the role.",
 	"rate-limited": "Too many requests in a short time. Try again in a minute.",
 	"signature-invalid":
-		"The server does not know this release key, or the image was changed after fota sign. Sign again.",
+		"A release key that the server does not know: publish once with --release-key keys/release.pub, as an admin, or sign " +
+		"with a key that it knows. A signature that does not fit: sign again, and publish that very file.",
 	"manifest-mismatch": "Image and statement do not belong together. Run fota sign on this very file.",
 	"release-exists": "Raise the version, build and sign again.",
 	"upload-too-large": "Is this the application's .bin, and not a whole flash dump?",
-	"device-unknown": "Run fota provision for this device first.",
+	"device-unknown": "fota status lists the devices; fota provision adds one.",
 	"server-failed": "The server's log says more.",
 	"server-unavailable": "The server is stopping or its storage is away. Try again in a moment.",
 };

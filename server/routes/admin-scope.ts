@@ -93,7 +93,7 @@ async function refuseStranger(
 			{
 				log: "security",
 				type: "admin_auth_failed",
-				details: { address: request.ip, path: request.routeOptions.url },
+				details: { address: request.ip, method: request.method, path: request.routeOptions.url },
 			},
 			request.ip,
 		);
@@ -109,7 +109,8 @@ async function refuseRole(
 	needed: Role,
 ): Promise<FastifyReply> {
 	const { actor, role } = operatorOf(request);
-	const details = { actor, role, needed, method: request.method, path: request.routeOptions.url };
+	const { ip: address, method } = request;
+	const details = { actor, role, needed, address, method, path: request.routeOptions.url };
 	await services.refusals.note({ log: "security", type: "access_denied", details }, actor);
 	return sendProblem(reply, { status: 403, code: "forbidden", detail: `needs the role ${needed}` });
 }

@@ -12,6 +12,7 @@ import {
 } from "../../src/protocol/limits.js";
 import { announce } from "../announce.js";
 import { audit } from "../auth/audit.js";
+import { operatorOf } from "../auth/operator.js";
 import { operatorBehind } from "../auth/operator-authenticator.js";
 import type { LogEvent } from "../domain/event.js";
 import { channelOf } from "../domain/release-channel.js";
@@ -182,7 +183,8 @@ function chunkBytesOf(asked: number | undefined): number {
 }
 
 async function noteRefusal(services: Services, request: FastifyRequest, error: FotaError): Promise<void> {
-	const details = { code: error.code, detail: error.message };
+	const { actor } = operatorOf(request);
+	const details = { code: error.code, detail: error.message, actor, address: request.ip };
 	const events: LogEvent[] = [{ log: "fota", type: "upload_refused", details }];
 	if (SECURITY_CODES.includes(error.code)) events.push({ log: "security", type: "upload_refused", details });
 	await appendEvents(services.db, events, services.nowMs());
