@@ -5,7 +5,8 @@ import { constants } from "node:fs";
 import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { IDENTITY_SECTORS, parseIdentityRecord } from "../../src/protocol/identity.js";
-import { SECTOR_BYTES, STATEMENT_MAX_BYTES } from "../../src/protocol/limits.js";
+import { SECTOR_BYTES } from "../../src/protocol/limits.js";
+import { parseSignedStatement } from "../../src/protocol/release-statement.js";
 import { CliError } from "../cli-error.js";
 import { writeDurably } from "../durable-file.js";
 
@@ -46,8 +47,11 @@ export async function readReleaseFile(path: string): Promise<string> {
 		});
 	});
 	const release = text.trim();
-	if (release.length > STATEMENT_MAX_BYTES || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(release))
-		throw new CliError(`${path} is not a release statement`, { hint: "Give what fota sign wrote." });
+	try {
+		parseSignedStatement(release);
+	} catch (cause) {
+		throw new CliError(`${path} is not a release statement`, { hint: "Give what fota sign wrote.", cause });
+	}
 	return release;
 }
 

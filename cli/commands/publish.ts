@@ -1,7 +1,9 @@
 // `fota publish`: brings a signed image to the server, which offers it to the devices.
 import { Command } from "commander";
 import { hexEncode } from "../../src/protocol/encoding.js";
-import { loadPublicKey } from "../release/release-key.js";
+import { parseSignedStatement } from "../../src/protocol/release-statement.js";
+import { CliError, EXIT_CODES } from "../cli-error.js";
+import { loadPublicKey, publicKeyId } from "../release/release-key.js";
 import { inspectImage } from "../release/sign-release.js";
 import { ProgressBar } from "../render/progress-bar.js";
 import { printFacts, printLine } from "../render/text.js";
@@ -44,8 +46,10 @@ async function publish(path: string, options: PublishOptions, shell: Shell): Pro
 	const { releaseKey, description } = options;
 	const publicKey = releaseKey === undefined ? undefined : hexEncode(await loadPublicKey(releaseKey));
 	const server = openServer(options, shell);
-	// Also where no key is given: a wrong address or token shows before the image has gone all the way.
+	// Before the image has gone all the way.
 	const registered = await server.releaseKeys();
+	await checkRole(server);
+	checkKey(release, publicKey === undefined ? registered : [...registered, publicKey]);
 	if (publicKey !== undefined && !registered.includes(publicKey)) await registerKey(server, publicKey);
 	const bar = new ProgressBar({ output: shell.stderr, label: "upload", total: image.length });
 	const onProgress = (sentBytes: number) => bar.update(sentBytes);
@@ -56,6 +60,24 @@ async function publish(path: string, options: PublishOptions, shell: Shell): Pro
 		version: answer.version,
 		"device type": answer.deviceType,
 		chip: answer.chip,
+	});
+}
+
+async function checkRole(server: ServerClient): Promise<void> {
+	if ((await server.role()) !== "viewer") return;
+	throw new CliError("a viewer's token publishes nothing", {
+		hint: "Give the token of an operator with --token or in FOTA_TOKEN.",
+		exitCode: EXIT_CODES.refused,
+	});
+}
+
+/** `known`: public keys in hex that the server has, or is about to. */
+function checkKey(release: string, known: readonly string[]): void {
+	const { keyId } = parseSignedStatement(release);
+	if (known.some((publicKey) => publicKeyId(Buffer.from(publicKey, "hex")) === keyId)) return;
+	throw new CliError(`the server does not know the release key ${keyId} that signed this`, {
+		hint: "An admin registers it once, with --release-key and the release.pub beside the key. Or sign with a key it knows.",
+		exitCode: EXIT_CODES.refused,
 	});
 }
 

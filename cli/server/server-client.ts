@@ -89,6 +89,11 @@ export class ServerClient {
 		return answer.objects("release_keys", RELEASE_KEYS_MAX).map((key) => key.string("public_key", 130));
 	}
 
+	/** What the token may do. */
+	async role(): Promise<string> {
+		return (await this.#call("GET", "/api/auth/me", {})).string("role", 40);
+	}
+
 	/** Role admin. Registering a key again changes nothing. */
 	async registerReleaseKey(publicKeyHex: string): Promise<void> {
 		await this.#call("POST", `${CLOUD}/fota/release-keys`, { json: { public_key: publicKeyHex } });

@@ -18,11 +18,11 @@ async function fotaAs(token: string, ...args: readonly string[]): Promise<FotaOu
 	return runFota(args, { cwd: folder, env: { FOTA_SERVER: url, FOTA_TOKEN: token } });
 }
 
-async function makeOperatorToken(): Promise<string> {
+async function makeToken(role: "viewer" | "operator"): Promise<string> {
 	const answer = await fetch(`${url}/api/tokens`, {
 		method: "POST",
 		headers: { authorization: `Bearer ${app.adminToken}`, "content-type": "application/json" },
-		body: JSON.stringify({ name: "ci", role: "operator", expires_in_days: 1 }),
+		body: JSON.stringify({ name: role, role, expires_in_days: 1 }),
 	});
 	return ((await answer.json()) as { token: string }).token;
 }
@@ -41,7 +41,7 @@ beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), "xs-fota-publish-"));
 	app = await createApp({ logLevel: "silent" });
 	url = await app.listen();
-	operatorToken = await makeOperatorToken();
+	operatorToken = await makeToken("operator");
 });
 
 afterAll(async () => {
@@ -73,6 +73,24 @@ describe("fota publish", () => {
 		expect(refused).toMatchObject({ code: 2, out: "" });
 		expect(refused.error).toMatch(/403 forbidden.*\n +The server does not know this release key.* admin /);
 		expect(refused.error).not.toMatch(UPLOADS);
+	});
+
+	test("uploads nothing that a key signed which the server does not know, and says what to do", async () => {
+		await fotaAs("", "keygen", "--out", "fifth");
+		const file = await makeRelease("5.0.0", "fifth");
+		const refused = await fotaAs(app.adminToken, "publish", file);
+		expect(refused).toMatchObject({ code: 2, out: "" });
+		expect(refused.error).toMatch(/does not know the release key [0-9a-f]{16}.*\n.*--release-key/);
+		expect(refused.error).not.toMatch(UPLOADS);
+		const registered = await fotaAs(app.adminToken, "publish", file, "--release-key", "fifth/release.pub");
+		expect(registered).toMatchObject({ code: 0 });
+		await writeFile(join(folder, "no.release"), "a.b.c");
+		const broken = await fotaAs(app.adminToken, "publish", file, "--release", "no.release");
+		expect(broken.error).toMatch(/no\.release is not a release statement/);
+		const viewer = await fotaAs(await makeToken("viewer"), "publish", file);
+		expect(viewer).toMatchObject({ code: 2, out: "" });
+		expect(viewer.error).toMatch(/viewer.*\n.*operator/);
+		expect(viewer.error).not.toMatch(UPLOADS);
 	});
 
 	test("uploads nothing with a token that the server does not know", async () => {
