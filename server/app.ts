@@ -129,6 +129,8 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
 			nowMs,
 			isStopping: () => isStopping,
 		});
+		// Two servers on one database that differ in it would go unnoticed.
+		if (services.isRolloutNeeded) log.info("releases go to devices by rollouts only");
 		const fastify = await buildServer(services, options, log);
 		const endUnused = watchUnusedConnections(fastify);
 		const work = startRegularWork(options.every ?? systemEvery, [
