@@ -16,9 +16,32 @@ describe("a request that is refused for its form", () => {
 		["/api/users", { name: "a", role: "viewer", pass: "secret" }, "body/pass is not known here"],
 		["/api/users", { name: "a" }, "body must have required properties role"],
 		["/api/rollouts", ROLLOUT, "body/target/kind must be one of all, group, tag, share, devices"],
+		[
+			"/api/rollouts",
+			{ ...ROLLOUT, target: { kind: "some", group: "a" } },
+			"body/target/kind must be one of all, group, tag, share, devices",
+		],
+		[
+			"/api/rollouts",
+			{ ...ROLLOUT, target: { kind: "group" } },
+			"body/target must have required properties group",
+		],
+		[
+			"/api/rollouts",
+			{ ...ROLLOUT, target: { kind: "tag", tag: "a", group: "b" } },
+			"body/target/group is not known here",
+		],
+		["/api/webhooks", { url: "https://a.example/", log: "x" }, "body/log must be one of fota, security"],
 	])("at %s is told what is wrong: %j", async (url, body, detail) => {
 		const answer = await rig.post(url, body);
 		expect([answer.statusCode, answer.json().detail]).toEqual([400, detail]);
+	});
+
+	it("is told which types of events there are", async () => {
+		const { detail } = (await rig.post("/api/webhooks", { url: "https://a.example/", types: ["x"] })).json();
+		expect(detail).toMatch(
+			/^body\/types\/0 must be one of firmware_uploaded, [a-z_, ]+[a-z] and others, see \/docs$/,
+		);
 	});
 
 	it("is told which parameter is wrong, and when a body is no JSON", async () => {

@@ -19,6 +19,7 @@ export const UNSTORABLE = "has a text with a character that cannot be stored";
 const UNSTORABLE_CHARACTER = /[\0\p{Surrogate}]/u;
 /** The name of a field that is not known is the sender's. */
 const PATH_SHOWN_CHARS = 100;
+const LIST_SHOWN_CHARS = 120;
 const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,15})$/;
 
 /** By schema: all servers of a process have the same, and to compile them is a third of a start (tests start hundreds). */
@@ -51,16 +52,48 @@ Settings.Set({ maxErrors: 64 });
 type ValidationError = ReturnType<Validator["Errors"]>[number];
 
 /** Where and what is wrong, but not the value: it may be long, hostile, or a secret. */
-function faultOf(errors: readonly ValidationError[]): string {
+function faultOf(allErrors: readonly ValidationError[]): string {
+	const errors = ofMeant(allErrors);
 	const [first] = errors;
 	if (first === undefined) return " is not valid";
 	const where = first.instancePath.slice(0, PATH_SHOWN_CHARS);
 	if (first.keyword === "boolean") return `${where} is not known here`;
+	if (first.keyword === "enum") return `${where} must be one of ${listed(first.params.allowedValues)}`;
 	if (first.keyword !== "const") return `${where} ${first.message}`;
 	const allowed = errors.flatMap((error) =>
 		error.keyword === "const" && error.instancePath === first.instancePath ? [error.params.allowedValue] : [],
 	);
-	return `${where} must be ${allowed.length > 1 ? "one of " : ""}${allowed.join(", ")}`;
+	return `${where} must be ${allowed.length > 1 ? "one of " : ""}${listed(allowed)}`;
+}
+
+/** As many as fit. */
+function listed(values: readonly unknown[]): string {
+	const text = values.join(", ");
+	if (text.length <= LIST_SHOWN_CHARS) return text;
+	return `${text.slice(0, text.lastIndexOf(", ", LIST_SHOWN_CHARS))} and others, see /docs`;
+}
+
+/** Up to the alternatives of the outermost union. */
+const UNION = /^(.*?)\/anyOf\/\d+/;
+
+/**
+ * Where the alternatives of a union are told apart by a constant (`kind`): what is wrong with the one that was meant, or which
+ * constants there are. Else all.
+ */
+function ofMeant(errors: readonly ValidationError[]): readonly ValidationError[] {
+	const union = UNION.exec(errors[0]?.schemaPath ?? "")?.[1];
+	const whole = errors.find(({ keyword, schemaPath }) => keyword === "anyOf" && schemaPath === union);
+	if (union === undefined || whole === undefined) return errors;
+	const start = `${union}/anyOf/`;
+	const within = errors.filter(({ schemaPath }) => schemaPath.startsWith(start));
+	const alternativeOf = ({ schemaPath }: ValidationError) => schemaPath.slice(start.length).split("/")[0];
+	const constants = within.filter(
+		({ keyword, instancePath }) => keyword === "const" && instancePath !== whole.instancePath,
+	);
+	if (constants.length === 0) return errors;
+	const others = new Set(constants.map(alternativeOf));
+	const meant = within.filter((error) => !others.has(alternativeOf(error)));
+	return meant.length > 0 ? meant : constants;
 }
 
 /** The same fields, with texts as the whole numbers and booleans that the schema wants. */
