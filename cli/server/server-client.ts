@@ -9,7 +9,8 @@ import { callServer, type HttpCall } from "./http-call.js";
 const CLOUD = "/api/cloud";
 const DEVICES = "/api/devices";
 const ANSWER_MAX_BYTES = 4 * 1024 * 1024;
-const PAGE_SIZE = 500;
+/** What the server gives at a time. */
+export const PAGE_SIZE = 500;
 const RELEASE_KEYS_MAX = 10_000;
 const TEXT_MAX_CHARS = 1000;
 

@@ -179,6 +179,13 @@ describe("fota", OPTIONS, () => {
 		);
 	});
 
+	test("says that a log has no such line, and how many lines there are at a time", async () => {
+		const none = await fota("logs", "--device-id", "never-logged");
+		expect(none).toMatchObject({ code: 0, out: "", error: expect.stringContaining("no such event") });
+		const many = await fota("logs", "--limit", "501");
+		expect(many).toMatchObject({ code: 1, error: expect.stringContaining("from 1 to 500") });
+	});
+
 	test("goes on in the emulator with an identity for its network", async () => {
 		await fota("keygen", "--out", "fourth");
 		const who = ["--device-id", "q-1", "--device-type", "sensor", "--release-key", "fourth/release.pub"];
