@@ -39,7 +39,13 @@ describe("operator routes", () => {
 
 	it("write a wrong token to the security log, but not the token", async () => {
 		const { events } = (await rig.get("/api/cloud/logs/security?type=admin_auth_failed&limit=1")).json();
-		expect(events[0].details).toEqual({ address: "127.0.0.1", path: "/api/cloud/logs/security" });
+		// Of the routes before, as many as one address may fill the log with.
+		const method = expect.stringMatching(/^[A-Z]+$/);
+		expect(events[0].details).toEqual({
+			address: "127.0.0.1",
+			method,
+			path: expect.stringMatching(/^\/api\//),
+		});
 		expect((await rig.get("/api/cloud/logs/security")).body).not.toContain("wrong-token");
 	});
 });
