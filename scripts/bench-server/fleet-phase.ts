@@ -31,7 +31,7 @@ export async function measureRequests(bench: Bench, { server, fleet }: Site): Pr
 export async function measureFleets(bench: Bench, small: Site, large: Site): Promise<Row[]> {
 	// As many requests of each: a process grows with those as well, at first, whoever sends them.
 	await pollAll(bench, small, large.fleet.count);
-	const heardCount = await pollAll(bench, large, large.fleet.count);
+	const pollCount = await pollAll(bench, large, large.fleet.count);
 	say(`polls, ${small.fleet.count} and ${large.fleet.count} devices in turn …`);
 	const sites = { small, large };
 	const memory: Record<string, number[]> = { small: [], large: [] };
@@ -54,7 +54,7 @@ export async function measureFleets(bench: Bench, small: Site, large: Site): Pro
 			goal: { atLeast: 0.8 },
 		},
 		{
-			label: `memory of the process, MB, ${heardCount === large.fleet.count ? what : `${heardCount} polls against ${small.fleet.count}`}`,
+			label: `memory of the process, MB, ${what}${pollCount < large.fleet.count ? ` (${pollCount} polls)` : ""}`,
 			value,
 			against,
 			ratio: value / against,
@@ -67,7 +67,7 @@ function megabytes(bytes: readonly number[] = []): number {
 	return median(bytes) / 1_000_000;
 }
 
-/** What a server keeps of each device in memory, if anything, it keeps from here on. Returns how many it has heard of. */
+/** What a server keeps of each device in memory, if anything, it keeps from here on. Returns how many polls it answered. */
 async function pollAll(bench: Bench, { server, fleet }: Site, requestMax: number): Promise<number> {
 	say(`${fleet.count} devices poll, ${requestMax} times all together …`);
 	const result = await bench.generator.run({

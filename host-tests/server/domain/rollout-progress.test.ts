@@ -108,33 +108,10 @@ describe("a rollout", () => {
 
 	it("does not go on without one that succeeded, where its wave asks for any", () => {
 		const lenient = planWith({ waves: [wave_(10, { min_finished_count: 1 }), wave_(100)] });
-		expect(
-			decided(
-				[
-					[10, 0, 3],
-					[90, 0, 0],
-				],
-				{ plan: lenient },
-			),
-		).toBe("nothing");
-		expect(
-			decided(
-				[
-					[10, 0, 10],
-					[90, 0, 0],
-				],
-				{ plan: lenient },
-			),
-		).toBe("none of 10 devices succeeded");
-		expect(
-			decided(
-				[
-					[10, 1, 3],
-					[90, 0, 0],
-				],
-				{ plan: lenient },
-			),
-		).toBe("open-wave");
+		const first = (...counts: Counts) => decided([counts, [90, 0, 0]], { plan: lenient });
+		expect(first(10, 0, 3)).toBe("nothing");
+		expect(first(10, 0, 10)).toBe("none of 10 devices succeeded");
+		expect(first(10, 1, 3)).toBe("open-wave");
 	});
 
 	it("stops where everyone of its wave is through and too few succeeded, and goes on when that is forgiven", () => {
