@@ -17,7 +17,7 @@ import { planOf, targetOf } from "./rollout-store.js";
 import type { Records, ReleaseRow, RolloutRow } from "./tables.js";
 import { listUpdatesTo, type UpdateEnd } from "./update-store.js";
 
-/** On SQLite the process does nothing else for some 20 ms while it reads so many. */
+/** On SQLite the process does nothing else while it reads so many: some 3 ms. */
 const PAGE_DEVICES = 500;
 /** Devices named in a preview, for each wave and each reason. */
 const SAMPLE_DEVICES = 100;
