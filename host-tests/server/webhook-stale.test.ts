@@ -1,5 +1,4 @@
 // Webhooks that are changed while deliveries to them are under way: what was read before the change decides nothing.
-import type { KyselyPlugin } from "kysely";
 import { pino } from "pino";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -17,7 +16,8 @@ import {
 	type WebhookFields,
 } from "../../server/stores/webhook-store.js";
 import { createDeliveryWorker } from "../../server/webhooks/delivery-worker.js";
-import { databaseKind, openTestDatabase } from "./test-database.js";
+import { changeBehind } from "./stores/change-behind.js";
+import { openTestDatabase } from "./test-database.js";
 import { type Received, WebhookReceiver } from "./webhook-receiver.js";
 
 const DAY_MS = 86_400_000;
@@ -39,18 +39,13 @@ describe("a webhook that is changed when a round has just read it", () => {
 
 	/** One round of a worker whose list of webhooks is older than `change`. */
 	async function roundBefore(change: (transaction: Records) => Promise<unknown>): Promise<void> {
-		let changed: Promise<unknown> | undefined;
-		const between: KyselyPlugin = {
-			transformQuery: ({ node }) => node,
-			async transformResult({ result }) {
-				changed ??= db.transaction().execute(change);
-				// SQLite has one connection, which is this query's until it returns; the change is next.
-				if (databaseKind === "PostgreSQL") await changed;
-				return result;
-			},
-		};
+		const listing = changeBehind(
+			db,
+			(row) => "last_event_id" in row,
+			() => db.transaction().execute(change),
+		);
 		const worker = createDeliveryWorker({
-			db: db.withPlugin(between),
+			db: listing.db,
 			masterKey,
 			log: pino({ level: "silent" }),
 			// The library refuses messages that are older than five minutes.
@@ -59,7 +54,7 @@ describe("a webhook that is changed when a round has just read it", () => {
 		});
 		await worker.poll();
 		await worker.close();
-		await changed;
+		await listing.end();
 	}
 	const create = (fields: Partial<WebhookFields>) =>
 		insertWebhook(db, { ...FIELDS, url: receiver.url, ...fields, salt: "00", createdBy: "t", nowMs: 1 });

@@ -1,5 +1,4 @@
 // What is decided by rows that were read a moment ago, where they changed since: silence, offers, and how far a rollout is.
-import type { KyselyPlugin } from "kysely";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { advanceRollout } from "../../../server/stores/advance-rollouts.js";
@@ -15,7 +14,8 @@ import type { DeviceRow, Records } from "../../../server/stores/tables.js";
 import { findLatestUpdate } from "../../../server/stores/update-store.js";
 import { RELEASE_ROW } from "../release-kit.js";
 import { OPEN_PLAN } from "../rollout-rig.js";
-import { databaseKind, openTestDatabase } from "../test-database.js";
+import { openTestDatabase } from "../test-database.js";
+import { changeBehind } from "./change-behind.js";
 
 const NOW_MS = 1_750_000_000_000;
 const DAY_MS = 86_400_000;
@@ -42,29 +42,6 @@ beforeEach(async () => {
 	});
 });
 afterEach(() => database.close());
-
-/** A database on which `change` is done behind the first answer with such a row. */
-function changeBehind(
-	isRow: (row: Readonly<Record<string, unknown>>) => boolean,
-	change: () => Promise<unknown>,
-) {
-	let changed: Promise<unknown> | undefined;
-	const between: KyselyPlugin = {
-		transformQuery: ({ node }) => node,
-		async transformResult({ result }) {
-			if (!result.rows.some(isRow)) return result;
-			changed ??= change();
-			// SQLite has one connection, which is this query's until it returns; the change is next.
-			if (databaseKind === "PostgreSQL") await changed;
-			return result;
-		},
-	};
-	const end = async () => {
-		expect(changed).toBeDefined();
-		await changed;
-	};
-	return { db: db.withPlugin(between), end };
-}
 
 const ask = (nowMs: number) =>
 	offerRelease(db, {
@@ -105,7 +82,7 @@ describe("an update whose device was silent for a day", () => {
 	});
 	const runTask = async (change: () => Promise<unknown>) => {
 		// When the silent devices were just looked up.
-		const changing = changeBehind((row) => "flight_record" in row, change);
+		const changing = changeBehind(db, (row) => "flight_record" in row, change);
 		await runRolloutTask({ db: changing.db, log: LOG, nowMs: () => nowMs, silentAfterMs: DAY_MS });
 		await changing.end();
 	};
@@ -128,6 +105,7 @@ describe("a rollout whose devices are being counted while one comes through", ()
 		for (const deviceId of ["d", "e"]) await takeNonce(db, { deviceId, nonce: 1, nowMs: NOW_MS });
 		const key = { rolloutId, deviceId: "d" };
 		const counting = changeBehind(
+			db,
 			(row) => "wave" in row && "count" in row,
 			() => changeMember(db, key, { status: "succeeded", finished_at_ms: NOW_MS }),
 		);
